@@ -1,0 +1,33 @@
+"""All that a plugin may import. What is not listed here may change without notice."""
+
+from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
+from srbench.hookspecs import hookimpl
+from srbench.types import Channels, Dataset, Picture, Plane, RunInfo
+
+API_VERSION = 1
+"""Raised when a hook or a guarantee changes in a way that plugins can notice."""
+
+__all__ = [
+    "API_VERSION",
+    "Channels",
+    "Dataset",
+    "DatasetError",
+    "MetricUnavailable",
+    "Picture",
+    "PictureError",
+    "Plane",
+    "RunInfo",
+    "UsageError",
+    "did_you_mean",
+    "hookimpl",
+    "resize_bicubic",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Parts that load torch come on first use, so that a plugin module stays cheap to import."""
+    if name == "resize_bicubic":
+        from srbench.images.resize import resize_bicubic
+
+        return resize_bicubic
+    raise AttributeError(f"module 'srbench.api' has no attribute {name!r}")

@@ -1,0 +1,121 @@
+"""Every hook of srbench. The docstring of a hook is its reference page."""
+
+from collections.abc import Mapping
+
+import pluggy
+
+from srbench.types import (
+    RegisterDataset,
+    RegisterDegradation,
+    RegisterLoss,
+    RegisterMetric,
+    RegisterModel,
+    RunInfo,
+)
+
+hookspec = pluggy.HookspecMarker("srbench")
+hookimpl = pluggy.HookimplMarker("srbench")
+
+
+@hookspec
+def register_models(register: RegisterModel) -> None:
+    """Name the models this plugin provides.
+
+        register("lapsrn", "srbench_lapsrn.network:build", scales=(2, 4, 8), channels="r,g,b")
+
+    `build(planes, scale, **params)` returns an `nn.Module` whose forward takes LR `(N, planes, h, w)` in
+    [0, 1] and returns SR `(N, planes, h·scale, w·scale)`, or a dict scale → SR with the run scale among its
+    keys. Parameters beyond `planes` and `scale` are the model's settings; they are checked against
+    the signature and its annotations, and enter the run id with their defaults filled in.
+
+    Args of `register`: `scales` the run scales it can do (None: any); `channels` the default `--channels`;
+    `trainable=False` for a baseline without weights; `size_multiple`: LR sides are padded to a multiple of
+    it; `recipes` name → settings (`loss`, `steps` or `epochs`, `batch`, `patch`, `optimizer`, `lr`,
+    `schedule`, `clip`, `ema`), of which `default` is used unless `--recipe` says otherwise.
+    """
+
+
+@hookspec
+def register_losses(register: RegisterLoss) -> None:
+    """Name the losses this plugin provides.
+
+        register("charbonnier", "srbench_losses.pixel:charbonnier")
+
+    `build(**params)` returns a callable or `nn.Module` that gives a scalar tensor. It asks by parameter name
+    for any of `sr`, `hr`, `lr` (`(N, C, H, W)`, float32), `scale` (that picture's factor) and `step`.
+
+    Args of `register`: `domain="plane"`: called once a network with what that network sees, which may be one
+    plane; `domain="rgb"`: called with the recomposed RGB picture, differentiable through all networks.
+    `scales="all"`: called at every scale the model predicts and summed; `"last"`: at the run scale alone.
+    Trainable parameters of a module join the optimizer and the checkpoint.
+    """
+
+
+@hookspec
+def register_datasets(register: RegisterDataset) -> None:
+    """Name the datasets this plugin provides.
+
+        register("set5", "srbench_datasets.named:set5")
+
+    `build(**params)` returns a `srbench.api.Dataset`. Parameters annotated `Path` (or `Path | None`) say
+    where pictures lie and stay out of the run id; the pictures' own hashes stand for them.
+    """
+
+
+@hookspec
+def register_metrics(register: RegisterMetric) -> None:
+    """Name the metrics this plugin provides.
+
+        register("psnr", "my_metrics.psnr:psnr", better="higher", unit="dB")
+
+    The callable asks by parameter name for any of `sr`, `hr`, `lr`, `scale`; its other parameters are its
+    settings (`ssim:edge=replicate`). Pictures arrive rounded to 8 bits, border-cropped, float32 in [0, 1].
+    For single planes (`planes=("r", "g", "b", "y")`) they are `(N, C, H, W)`, one channel a plane, and the
+    result is `(N, C)`; for `planes=("rgb",)` they are `(N, 3, H, W)` and the result is `(N,)`. One that does
+    not ask for `hr` is a no-reference metric.
+
+    Args of `register`: `better` the direction; `unit`; `planes`; `facts(**settings)` gives what a score
+    depends on besides the settings (weights, window), as plain data for the protocol, and raises
+    `MetricUnavailable` where the metric cannot run; `shows` the settings always named in tables.
+    """
+
+
+@hookspec
+def register_degradations(register: RegisterDegradation) -> None:
+    """Name the degradations (HR → LR) this plugin provides.
+
+        register("bicubic", "srbench.images.resize:bicubic")
+
+    `build(**params)` returns a callable `(hr, scale) -> lr`, deterministic, on `(N, C, H, W)` in [0, 1]
+    whose sides are multiples of `scale`. It is applied to whole pictures once and cached.
+    """
+
+
+@hookspec
+def run_started(run: RunInfo, step: int) -> None:
+    """A run begins to train, from `step` (0, or where its checkpoint left it)."""
+
+
+@hookspec
+def step_finished(run: RunInfo, step: int, loss: float) -> None:
+    """One training step is done; `loss` is its sum over networks. Costs nothing where not implemented."""
+
+
+@hookspec
+def epoch_finished(run: RunInfo, step: int, epoch: int) -> None:
+    """The step that completes an epoch is done; `epoch` counts from 1."""
+
+
+@hookspec
+def checkpoint_saved(run: RunInfo, step: int) -> None:
+    """A checkpoint is on disk, complete and verified by its manifest."""
+
+
+@hookspec
+def run_finished(run: RunInfo, step: int, summary: Mapping[str, object]) -> None:
+    """A run has reached its budget and its scores are stored; `summary` is what summary.json holds."""
+
+
+@hookspec
+def run_failed(run: RunInfo, error: Exception) -> None:
+    """A run stopped with an error; its last good checkpoint is kept."""

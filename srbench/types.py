@@ -1,0 +1,133 @@
+"""Types that more than one layer uses. Importing this module loads neither torch nor numpy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Prediction: TypeAlias = dict[int, Tensor]
+    """Scale → SR `(N, C, H, W)` in [0, 1]. LapSRN ×4 predicts {2, 4}; a single-scale model {s}."""
+
+Plane: TypeAlias = Literal["r", "g", "b", "y", "rgb"]
+"""What a score is about: one plane, luma, or the three jointly."""
+
+Channels: TypeAlias = Literal["rgb", "y", "r", "g", "b", "r,g,b"]
+"""What networks are trained on; `r,g,b` is three separate networks in one run."""
+
+CHANNELS: tuple[Channels, ...] = ("rgb", "y", "r", "g", "b", "r,g,b")
+
+Target: TypeAlias = Callable[..., Any] | str
+"""A callable, or the import string `"package.module:attribute"` of one, resolved on first use."""
+
+
+def networks_of(channels: Channels) -> tuple[Plane, ...]:
+    """The networks a run trains, named by what each sees: `r,g,b` → (r, g, b), `y` → (y,)."""
+    return ("r", "g", "b") if channels == "r,g,b" else (channels,)
+
+
+def scored_planes(channels: Channels) -> tuple[Plane, ...]:
+    """The planes a run's pictures have: a single-plane run has that plane alone."""
+    return (channels,) if channels in ("r", "g", "b") else ("r", "g", "b", "y", "rgb")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One HR picture of a dataset.
+
+    Args:
+        name: unique within its half, stable between machines (a relative path without its suffix).
+        hr: a file, or 8-bit pixels `(H, W, 3)` RGB or `(H, W)` grey.
+        box: the tile of the file that is meant, (top, left, height, width) in pixels; None: all of it.
+    """
+
+    name: str
+    hr: "Path | NDArray[np.uint8]"
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a dataset plugin builds: pictures to train on, to validate on and to score on.
+
+    Args:
+        train: pictures for training; empty for a set that is only scored on.
+        val: held-out pictures for the curves and `best`; may be empty.
+        test: pictures for the final scores.
+        test_name: what the test half is called in tables; None: the dataset's own name.
+    """
+
+    train: Sequence[Picture] = ()
+    val: Sequence[Picture] = ()
+    test: Sequence[Picture] = ()
+    test_name: str | None = None
+
+
+class RegisterModel(Protocol):
+    """How a plugin names a model; see the hook `register_models`."""
+
+    def __call__(
+        self,
+        name: str,
+        build: Target,
+        *,
+        scales: Sequence[int] | None = None,
+        channels: Channels = "rgb",
+        trainable: bool = True,
+        size_multiple: int = 1,
+        recipes: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None: ...
+
+
+class RegisterLoss(Protocol):
+    """How a plugin names a loss; see the hook `register_losses`."""
+
+    def __call__(
+        self,
+        name: str,
+        build: Target,
+        *,
+        domain: Literal["plane", "rgb"] = "plane",
+        scales: Literal["all", "last"] = "all",
+    ) -> None: ...
+
+
+class RegisterDataset(Protocol):
+    """How a plugin names a dataset; see the hook `register_datasets`."""
+
+    def __call__(self, name: str, build: Target) -> None: ...
+
+
+class RegisterMetric(Protocol):
+    """How a plugin names a metric; see the hook `register_metrics`."""
+
+    def __call__(
+        self,
+        name: str,
+        metric: Target,
+        *,
+        better: Literal["higher", "lower"],
+        unit: str = "",
+        planes: Sequence[Plane] = ("r", "g", "b", "y"),
+        facts: Target | None = None,
+        shows: Sequence[str] = (),
+    ) -> None: ...
+
+
+class RegisterDegradation(Protocol):
+    """How a plugin names a degradation; see the hook `register_degradations`."""
+
+    def __call__(self, name: str, build: Target) -> None: ...
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What event hooks are told of a run: its id, its directory and its specification as plain data."""
+
+    id: str
+    directory: Path
+    spec: Mapping[str, Any]
