@@ -1,0 +1,70 @@
+"""Every path name under the results folder; nothing else spells them out."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+SCHEMA = 1
+"""Version of run.json, summary.json and scores.parquet."""
+
+
+def default_results() -> Path:
+    """The store to use when `--results` is not given: `SRBENCH_RESULTS`, else `results/` here."""
+    return Path(os.environ.get("SRBENCH_RESULTS", "results"))
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run, all inside `results/<run-id>/`."""
+
+    directory: Path
+
+    @property
+    def id(self) -> str:
+        """The run id: the directory's name."""
+        return self.directory.name
+
+    @property
+    def run(self) -> Path:
+        """Specification, engine, status and provenance."""
+        return self.directory / "run.json"
+
+    @property
+    def history(self) -> Path:
+        """One line an evaluation; a pure function of spec and engine."""
+        return self.directory / "history.jsonl"
+
+    @property
+    def timings(self) -> Path:
+        """Seconds and speed at the steps of `history`."""
+        return self.directory / "timings.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder a checkpoint."""
+        return self.directory / "checkpoints"
+
+    @property
+    def scores(self) -> Path:
+        """Tidy scores, a row a picture, plane, scale and metric."""
+        return self.directory / "scores.parquet"
+
+    @property
+    def summary(self) -> Path:
+        """Means with intervals; what `table` reads."""
+        return self.directory / "summary.json"
+
+    @property
+    def images(self) -> Path:
+        """SR pictures kept by `--save-images`."""
+        return self.directory / "images"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the run."""
+        return self.directory / "run.lock"
+
+    @property
+    def lock_owner(self) -> Path:
+        """Who holds `lock`, for the message to the second process."""
+        return self.directory / "run.lock.json"

@@ -1,0 +1,63 @@
+"""One process a run: a lock of the operating system, which a dead process cannot leave behind."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from srbench.errors import RunLockedError
+from srbench.files import cannot_write, write_json
+from srbench.store.layout import RunPaths
+
+
+@contextmanager
+def run_lock(paths: RunPaths) -> Iterator[None]:
+    """Hold the run while the block works on it.
+
+    Raises:
+        RunLockedError: another process holds it; the message names host, process and since when.
+        StoreError: the folder cannot be written.
+    """
+    lock = FileLock(paths.lock)
+    try:
+        paths.directory.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunLockedError(
+            f"{paths.id} is being worked on by {_owner(paths)}. Wait for it to end, or stop it there; "
+            "one run is never trained by two processes."
+        ) from error
+    except OSError as error:
+        raise cannot_write(paths.directory, error) from error
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(paths.lock_owner, {"host": socket.gethostname(), "pid": os.getpid(), "since": since})
+        yield
+    finally:
+        paths.lock_owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def is_locked(paths: RunPaths) -> bool:
+    """Whether some process works on the run now."""
+    if not paths.lock.exists():
+        return False
+    probe = FileLock(paths.lock)
+    try:
+        probe.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    probe.release()
+    return False
+
+
+def _owner(paths: RunPaths) -> str:
+    try:
+        owner = json.loads(paths.lock_owner.read_text())
+        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

@@ -1,0 +1,159 @@
+"""run.json: what a run is, how far it has come and where its parts came from."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from srbench.errors import StoreError, UsageError, did_you_mean
+from srbench.files import write_json
+from srbench.store.layout import SCHEMA, RunPaths
+from srbench.store.lock import is_locked
+
+Status = Literal["running", "interrupted", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The content of run.json.
+
+    Args:
+        id: the run's id, which is its directory's name.
+        spec: the RunSpec as canonical plain data.
+        status: `running` with no process at work is shown as `interrupted`.
+        step: the last step that is checkpointed.
+        budget: steps asked for so far; 0 for a run that is not trained.
+        reason: why it failed, one paragraph; None otherwise.
+        engine: what can change bits but not meaning, fixed at the first start.
+        provenance: command, distributions and versions, times, the dataset as typed.
+    """
+
+    id: str
+    spec: Mapping[str, Any]
+    status: Status = "running"
+    step: int = 0
+    budget: int = 0
+    reason: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as found in the store: its record, and its summary once it has been scored."""
+
+    paths: RunPaths
+    record: RunRecord
+    summary: Mapping[str, Any] | None
+
+    @property
+    def id(self) -> str:
+        """The run id."""
+        return self.record.id
+
+
+def write_record(paths: RunPaths, record: RunRecord) -> None:
+    """Store `record` as run.json, with the time of writing in its provenance."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    provenance = {"started": now, **record.provenance, "updated": now}
+    write_json(paths.run, {"schema": SCHEMA, **asdict(replace(record, provenance=provenance))})
+
+
+def read_record(paths: RunPaths) -> RunRecord | None:
+    """The record of a run, or None where there is no run.json yet.
+
+    Raises:
+        StoreError: run.json is damaged, or was written by a newer srbench.
+    """
+    try:
+        stored = json.loads(paths.run.read_text(encoding="utf-8"))
+        if stored.pop("schema") > SCHEMA:
+            raise StoreError(f"{paths.run} was written by a newer srbench. Update srbench to read it.")
+        return RunRecord(**stored)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(
+            f"{paths.run} cannot be read ({error}). Restore it from a copy, or remove the folder "
+            f"{paths.directory} to start this run again."
+        ) from error
+
+
+def read_summary(paths: RunPaths) -> dict[str, Any] | None:
+    """What summary.json holds, or None where the run has not been scored.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    try:
+        summary = json.loads(paths.summary.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{paths.summary} cannot be read ({error}). Remove it and run the same command again: "
+            "the scores are computed anew from the last checkpoint."
+        ) from error
+    return dict(summary)
+
+
+def list_runs(root: Path) -> tuple[list[StoredRun], list[StoreError]]:
+    """Every run under `root`, sorted by id, and an error for each that cannot be read."""
+    runs: list[StoredRun] = []
+    errors: list[StoreError] = []
+    if not root.is_dir():
+        return runs, errors
+    for directory in sorted(root.iterdir()):
+        paths = RunPaths(directory)
+        if not paths.run.is_file():
+            continue
+        try:
+            record = read_record(paths)
+            if record is not None:
+                runs.append(StoredRun(paths, record, read_summary(paths)))
+        except StoreError as error:
+            errors.append(error)
+    return runs, errors
+
+
+def find_run(root: Path, prefix: str) -> StoredRun:
+    """The one run whose id starts with `prefix`, or is it.
+
+    Raises:
+        UsageError: none does, or several do; the message lists them.
+    """
+    runs, _ = list_runs(root)
+    found = [run for run in runs if run.id == prefix] or [run for run in runs if run.id.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(run.id for run in found[:8])
+        raise UsageError(f"{prefix!r} could be any of {len(found)} runs: {names}. Give more of the id.")
+    raise UsageError(
+        f"No run in {root} starts with {prefix!r}.{did_you_mean(prefix, [run.id for run in runs])} "
+        "srbench runs lists all of them."
+    )
+
+
+def current_status(run: StoredRun) -> Status:
+    """The status to show: a run that says `running` while no process holds it was interrupted."""
+    if run.record.status == "running" and not is_locked(run.paths):
+        return "interrupted"
+    return run.record.status
+
+
+def remove_run(run: StoredRun) -> None:
+    """Delete a run and everything in it.
+
+    Raises:
+        StoreError: a process works on it, or its files cannot be deleted.
+    """
+    if is_locked(run.paths):
+        raise StoreError(f"{run.id} is being worked on and is not removed. Stop that process first.")
+    try:
+        shutil.rmtree(run.paths.directory)
+    except OSError as error:
+        raise StoreError(f"{run.paths.directory} cannot be removed ({error.strerror}).") from error
