@@ -1,0 +1,236 @@
+"""Name → component: what the plugins registered, looked up as users type it."""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any, Literal
+
+from srbench.errors import UsageError, did_you_mean
+from srbench.parameters import checked, parameters_of
+from srbench.plugins import Plugin, PluginHost, host
+from srbench.types import CHANNELS, Channels, Plane, Target
+
+Kind = Literal["model", "loss", "dataset", "metric", "degradation"]
+KINDS: tuple[Kind, ...] = ("model", "loss", "dataset", "metric", "degradation")
+
+_GIVEN: Mapping[Kind, frozenset[str]] = {
+    "model": frozenset({"planes", "scale"}),
+    "loss": frozenset(),
+    "dataset": frozenset(),
+    "metric": frozenset({"sr", "hr", "lr", "scale"}),
+    "degradation": frozenset(),
+}
+"""What the core itself passes to a component of each kind: not the user's to set."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A named thing that a plugin provides.
+
+    Args:
+        kind: model, loss, dataset, metric or degradation.
+        name: as typed on the command line.
+        plugin: who provides it.
+        target: the callable, or the import string of one.
+    """
+
+    kind: Kind
+    name: str
+    plugin: Plugin
+    target: Target
+
+    @cached_property
+    def build(self) -> Callable[..., Any]:
+        """The callable itself, imported on first use.
+
+        Raises:
+            UsageError: the import failed; the message names plugin, target and cause.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        try:
+            return typing.cast(Callable[..., Any], resolve(self.target))
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"The {self.kind} {self.name!r} of {self.plugin.dist} cannot be loaded from {self.target} "
+                f"({type(error).__name__}: {error}). Mend or uninstall that plugin."
+            ) from error
+
+    @cached_property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The user's parameters, in order; their annotations are resolved types."""
+        return parameters_of(self.build, _GIVEN[self.kind])
+
+    def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """`typed` checked against the signature and converted, defaults filled in.
+
+        Raises:
+            UsageError: an unknown, ill-typed or missing parameter.
+        """
+        return checked(f"{self.kind.capitalize()} {self.name!r}", self.parameters, typed)
+
+
+@dataclass(frozen=True)
+class Model(Component):
+    """A model; the fields are what `register_models` takes."""
+
+    scales: tuple[int, ...] | None = None
+    channels: Channels = "rgb"
+    trainable: bool = True
+    size_multiple: int = 1
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loss(Component):
+    """A loss; the fields are what `register_losses` takes."""
+
+    domain: Literal["plane", "rgb"] = "plane"
+    scales: Literal["all", "last"] = "all"
+
+
+@dataclass(frozen=True)
+class Metric(Component):
+    """A metric; the fields are what `register_metrics` takes."""
+
+    better: Literal["higher", "lower"] = "higher"
+    unit: str = ""
+    planes: tuple[Plane, ...] = ("r", "g", "b", "y")
+    facts: Target | None = None
+    shows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `srbench plugins`: a component, or a plugin or registration that failed."""
+
+    kind: str
+    name: str
+    dist: str
+    version: str
+    state: str
+
+
+class Registry:
+    """All components of the plugins of `plugins`, each hook called once, each plugin on its own.
+
+    Args:
+        plugins: the loaded plugins.
+    """
+
+    def __init__(self, plugins: PluginHost) -> None:
+        self.plugins = plugins
+        self._components: dict[Kind, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
+        self.refused: list[Row] = []
+        for kind in KINDS:
+            for plugin, register_all in plugins.implementations(f"register_{_plural(kind)}"):
+                self._collect(kind, plugin, register_all)
+
+    def _collect(self, kind: Kind, plugin: Plugin, register_all: Callable[..., None]) -> None:
+        collected: list[Component] = []
+
+        def register(name: str, target: Target, **options: Any) -> None:
+            try:
+                collected.append(_component(kind, name, plugin, target, options))
+            except (TypeError, ValueError) as error:
+                self.refused.append(Row(kind, str(name), plugin.dist, plugin.version, f"refused: {error}"))
+
+        try:
+            register_all(register=register)
+        except (Exception, SystemExit) as error:
+            # Half a plugin is worse than none: what it had named so far is dropped with the rest.
+            self.plugins.fail(plugin, error)
+            return
+        for component in collected:
+            self._components[kind].setdefault(component.name, []).append(component)
+
+    def names(self, kind: Kind) -> list[str]:
+        """The names of a kind, sorted."""
+        return sorted(self._components[kind])
+
+    def find(self, kind: Kind, name: str) -> Any:
+        """The component of that name; `dist/name` where two plugins claim it.
+
+        Raises:
+            UsageError: no such name (with the nearest one, and the plugins that did not load), or a name
+                that two plugins claim.
+        """
+        dist, _, bare = name.rpartition("/")
+        found = [one for one in self._components[kind].get(bare, []) if not dist or one.plugin.dist == dist]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            owners = " and ".join(f"{one.plugin.dist}/{name}" for one in found)
+            raise UsageError(f"Two plugins name a {kind} {name!r}. Say which one is meant: {owners}.")
+        hint = did_you_mean(bare, self.names(kind))
+        broken = [plugin for plugin in self.plugins.plugins if plugin.error]
+        may = "; ".join(f"{plugin.name} of {plugin.dist} ({plugin.error})" for plugin in broken)
+        raise UsageError(
+            f"No {kind} named {name!r}.{hint} srbench plugins lists all."
+            + (f" A plugin did not load and may have it: {may}." if broken else "")
+        )
+
+    def rows(self) -> list[Row]:
+        """Everything named, refused or broken, for `srbench plugins`."""
+        rows = []
+        for kind, by_name in self._components.items():
+            for name, found in sorted(by_name.items()):
+                state = "ok" if len(found) == 1 else "clash: say " + " or ".join(
+                    f"{one.plugin.dist}/{name}" for one in found
+                )
+                rows += [Row(kind, name, one.plugin.dist, one.plugin.version, state) for one in found]
+        rows += self.refused
+        for plugin in self.plugins.plugins:
+            if plugin.error:
+                rows.append(Row("plugin", plugin.name, plugin.dist, plugin.version, f"failed: {plugin.error}"))
+        return rows
+
+
+@cache
+def registry() -> Registry:
+    """The process's registry, made on first use."""
+    return Registry(host())
+
+
+def resolve(target: Target) -> Any:
+    """What the import string `"package.module:attribute"` names; a callable is returned as it is."""
+    if not isinstance(target, str):
+        return target
+    module, _, attribute = target.partition(":")
+    value: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _plural(kind: Kind) -> str:
+    return "losses" if kind == "loss" else f"{kind}s"
+
+
+def _component(
+    kind: Kind, name: str, plugin: Plugin, target: Target, options: Mapping[str, Any]
+) -> Component:
+    """The component a plugin described, checked; raises TypeError or ValueError with what is wrong."""
+    if not isinstance(name, str) or not name or set(name) & set(' /:,=+*"'):
+        raise ValueError(f"the name {name!r} must be one word without any of / : , = + * and quotes")
+    if not callable(target) and not (isinstance(target, str) and target.count(":") == 1):
+        raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
+    cls = {"model": Model, "loss": Loss, "metric": Metric}.get(kind, Component)
+    known = set(cls.__dataclass_fields__) - set(Component.__dataclass_fields__)
+    for option in options:
+        if option not in known:
+            raise ValueError(f"register takes no {option!r}.{did_you_mean(option, known)}")
+    values = {key: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v for key, v in options.items()}
+    if values.get("channels", "rgb") not in CHANNELS:
+        raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
+    if kind == "metric" and values.get("better") not in ("higher", "lower"):
+        raise ValueError("better must be 'higher' or 'lower'")
+    for plane in values.get("planes", ()):
+        if plane not in ("r", "g", "b", "y", "rgb"):
+            raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
+    if values.get("domain", "plane") not in ("plane", "rgb"):
+        raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
+    return cls(kind=kind, name=name, plugin=plugin, target=target, **values)

@@ -1,0 +1,108 @@
+"""RunSpec: what a run is. Frozen, validated, with a canonical JSON and an id made from it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from srbench.files import canonical_json, sha256_text
+from srbench.types import Channels
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+_LATER: dict[str, Any] = {}
+"""Fields that joined after the first release, with the default at which they stay out of the JSON, so that
+ids made before them stay what they were."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ComponentSpec(_Frozen):
+    """A component with all its parameters, defaults filled in."""
+
+    name: str
+    params: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        given = ",".join(f"{key}={_text(value)}" for key, value in self.params.items())
+        return self.name + (f":{given}" if given else "")
+
+
+class LossSpec(ComponentSpec):
+    """One weighted term of a sum of losses."""
+
+    weight: float = 1.0
+
+
+class DatasetSpec(ComponentSpec):
+    """A dataset: parameters without paths; `sha256` is over the names and hashes of its training half."""
+
+    sha256: str
+
+
+class RunSpec(_Frozen):
+    """One training trajectory. Everything here enters the run id; how far to go along it does not.
+
+    A model that is not trained has None wherever training is described.
+    """
+
+    model: ComponentSpec
+    loss: tuple[LossSpec, ...] | None
+    dataset: DatasetSpec | None
+    channels: Channels | None
+    scale: int
+    degradation: ComponentSpec
+    seed: int | None
+    precision: Precision | None
+    optimizer: ComponentSpec | None
+    learning_rate: float | None
+    schedule: ComponentSpec | None
+    clip: float | None
+    ema: float | None
+    batch: int | None
+    patch: int | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is anything to train."""
+        return self.loss is not None
+
+    @property
+    def network_channels(self) -> Channels:
+        """The channels its networks see; a model that is not trained upscales RGB."""
+        return self.channels or "rgb"
+
+    def data(self) -> dict[str, Any]:
+        """The spec as plain data, the content of its canonical JSON."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+        for name, default in _LATER.items():
+            if data[name] == default:
+                del data[name]
+        return {"schema": 1, **data}
+
+    @property
+    def canonical(self) -> str:
+        """Canonical JSON: equal specs give equal text."""
+        return canonical_json(self.data())
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the canonical JSON; checkpoints carry it."""
+        return sha256_text(self.canonical)
+
+    @property
+    def id(self) -> str:
+        """Readable slug and 10 hex digits of the canonical JSON's SHA-256."""
+        parts = [self.model.name]
+        if self.loss is not None and self.dataset is not None and self.channels is not None:
+            parts += ["+".join(term.name for term in self.loss), self.dataset.name]
+            parts += [self.channels.replace(",", "_")]
+        parts.append(f"x{self.scale}")
+        if self.seed:
+            parts.append(f"s{self.seed}")
+        return "-".join(part.replace("/", "_") for part in parts) + f"-{self.sha256[:10]}"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
