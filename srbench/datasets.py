@@ -108,4 +108,6 @@ def _file_hash(path: Path) -> str:
     try:
         return sha256_file(path)
     except OSError as error:
-        raise PictureError(f"{path} cannot be read ({error.strerror}). Restore it or leave it out.") from error
+        raise PictureError(
+            f"{path} cannot be read ({error.strerror}). Restore it or leave it out."
+        ) from error

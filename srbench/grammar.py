@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 from srbench.errors import UsageError
 
-_TERM = re.compile(r"^(?:(?P<weight>[0-9.eE+-]+)\*)?(?P<name>[A-Za-z_][\w./-]*)(?::(?P<parameters>.*))?$", re.S)
+_TERM = re.compile(
+    r"^(?:(?P<weight>[0-9.eE+-]+)\*)?(?P<name>[A-Za-z_][\w./-]*)(?::(?P<parameters>.*))?$", re.S
+)
 _KEY = re.compile(r"^\s*[A-Za-z_]\w*\s*=")
 _JOIN = re.compile(r"\+(?=\s*(?:[0-9.]+(?:[eE][+-]?[0-9]+)?\*)?[A-Za-z])")
 

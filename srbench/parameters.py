@@ -12,7 +12,9 @@ import pydantic
 from srbench.errors import UsageError, did_you_mean
 
 
-def parameters_of(function: Callable[..., Any], given: Set[str] = frozenset()) -> dict[str, inspect.Parameter]:
+def parameters_of(
+    function: Callable[..., Any], given: Set[str] = frozenset()
+) -> dict[str, inspect.Parameter]:
     """The parameters a user may set, in order, with resolved annotations.
 
     Args:
@@ -80,7 +82,9 @@ def called_with(function: Callable[..., Any], available: Mapping[str, Any]) -> d
 def _value(label: str, parameter: inspect.Parameter, typed: Mapping[str, Any]) -> Any:
     if parameter.name not in typed:
         if parameter.default is inspect.Parameter.empty:
-            raise UsageError(f"{label} needs a value for {parameter.name!r}; write {parameter.name}=… after its name.")
+            raise UsageError(
+                f"{label} needs a value for {parameter.name!r}; write {parameter.name}=… after its name."
+            )
         return parameter.default
     value = typed[parameter.name]
     if parameter.annotation is inspect.Parameter.empty:

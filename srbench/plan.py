@@ -107,9 +107,9 @@ def _baselines(jobs: Sequence[Job]) -> dict[str, Job]:
     baselines: dict[str, Job] = {}
     for job in jobs:
         spec = untrained_spec(_component("model", BASELINE), job.spec.scale, job.spec.degradation)
-        known = baselines.get(spec.id)
-        tests = dict.fromkeys((*(known.tests if known else ()), *job.tests))
-        baselines[spec.id] = Job(spec, tuple(tests), Budget(), None)
+        known = baselines[spec.id].tests if spec.id in baselines else ()
+        tests = {(test.name, test.sha256): test for test in (*known, *job.tests)}
+        baselines[spec.id] = Job(spec, tuple(tests.values()), Budget(), None)
     return baselines
 
 

@@ -83,7 +83,9 @@ class PluginHost:
             try:
                 call(**called_with(call, arguments))
             except Exception as error:
-                _log.warning("The hook %s of plugin %s failed (%s); going on.", event, plugin.name, _one_line(error))
+                _log.warning(
+                    "The hook %s of plugin %s failed (%s); going on.", event, plugin.name, _one_line(error)
+                )
 
     def fail(self, plugin: Plugin, error: BaseException) -> None:
         """Record that a plugin went wrong after it had loaded."""
@@ -109,9 +111,7 @@ def host() -> PluginHost:
     """The process's plugins: the core's own, then every entry point of the group `srbench`, by name."""
     from srbench import builtin
 
-    found = sorted(
-        importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value)
-    )
+    found = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value))
     plugins = PluginHost(())
     plugins.add(builtin, Plugin("builtin", "srbench-harness", __version__))
     for entry_point in found:

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 from srbench.errors import UsageError, did_you_mean
-from srbench.parameters import checked, parameters_of
+from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host
 from srbench.types import CHANNELS, Channels, Plane, Target
 
@@ -102,6 +102,17 @@ class Metric(Component):
     facts: Target | None = None
     shows: tuple[str, ...] = ()
 
+    def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What scores depend on beside `settings`, as plain data.
+
+        Raises:
+            MetricUnavailable: the metric cannot be computed on this machine.
+        """
+        if self.facts is None:
+            return {}
+        facts = resolve(self.facts)
+        return dict(facts(**called_with(facts, settings)))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -178,14 +189,18 @@ class Registry:
         rows = []
         for kind, by_name in self._components.items():
             for name, found in sorted(by_name.items()):
-                state = "ok" if len(found) == 1 else "clash: say " + " or ".join(
-                    f"{one.plugin.dist}/{name}" for one in found
+                state = (
+                    "ok"
+                    if len(found) == 1
+                    else "clash: say " + " or ".join(f"{one.plugin.dist}/{name}" for one in found)
                 )
                 rows += [Row(kind, name, one.plugin.dist, one.plugin.version, state) for one in found]
         rows += self.refused
         for plugin in self.plugins.plugins:
             if plugin.error:
-                rows.append(Row("plugin", plugin.name, plugin.dist, plugin.version, f"failed: {plugin.error}"))
+                rows.append(
+                    Row("plugin", plugin.name, plugin.dist, plugin.version, f"failed: {plugin.error}")
+                )
         return rows
 
 
@@ -223,7 +238,10 @@ def _component(
     for option in options:
         if option not in known:
             raise ValueError(f"register takes no {option!r}.{did_you_mean(option, known)}")
-    values = {key: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v for key, v in options.items()}
+    values = {
+        key: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v
+        for key, v in options.items()
+    }
     if values.get("channels", "rgb") not in CHANNELS:
         raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
     if kind == "metric" and values.get("better") not in ("higher", "lower"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         yield
     finally:
         paths.lock_owner.unlink(missing_ok=True)
+        if not paths.run.exists():
+            # Nothing was written: bad input leaves no folder behind.
+            shutil.rmtree(paths.directory, ignore_errors=True)
         lock.release()
 
 

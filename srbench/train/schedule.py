@@ -17,7 +17,9 @@ def step(every: float = 50, factor: float = 0.5) -> Schedule:
     return lambda step, steps_per_epoch: factor ** math.floor(step / (every * steps_per_epoch))
 
 
-def cosine(steps: int | None = None, epochs: float | None = None, warmup: int = 0, floor: float = 0.0) -> Schedule:
+def cosine(
+    steps: int | None = None, epochs: float | None = None, warmup: int = 0, floor: float = 0.0
+) -> Schedule:
     """Half a cosine from the full rate to `floor` of it over a horizon of `steps` or `epochs`.
 
     The horizon is part of the run: a longer one is another run. Without one, the budget is the horizon.

@@ -1,0 +1,1 @@
+"""Models without weights, to compare trained ones with, as a plugin of srbench."""

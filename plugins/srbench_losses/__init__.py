@@ -1,0 +1,1 @@
+"""Pixel losses, as a plugin of srbench."""

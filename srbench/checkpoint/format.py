@@ -1,0 +1,48 @@
+"""Names and version of the checkpoint format; docs/checkpoints.md is its description for other programs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCHEMA = 1
+MODEL = "model.safetensors"
+STATE = "state.safetensors"
+STATE_JSON = "state.json"
+MANIFEST = "manifest.json"
+HASHED = (MODEL, STATE, STATE_JSON)
+"""The files whose SHA-256 the manifest holds: all that makes a checkpoint what it is."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything of a run at one step.
+
+    Args:
+        step: steps trained.
+        model: what is scored, `network.parameter` → tensor (the moving average where that is on).
+        state: raw weights, optimizers, loss parameters: what training goes on from.
+        scalars: plain data that goes with `state`: loss sums, best, scalers.
+    """
+
+    step: int
+    model: "dict[str, Tensor]"
+    state: "dict[str, Tensor]"
+    scalars: dict[str, Any]
+
+
+def folder_name(step: int) -> str:
+    """`step-00001200`: names sort as steps do."""
+    return f"step-{step:08d}"
+
+
+def folders(root: Path) -> list[tuple[int, Path]]:
+    """The checkpoints under `root` as (step, folder), oldest first; temporary ones are not among them."""
+    found = []
+    for path in root.glob("step-*"):
+        digits = path.name.removeprefix("step-")
+        if digits.isdigit() and path.is_dir():
+            found.append((int(digits), path))
+    return sorted(found)

@@ -1,0 +1,83 @@
+"""Read a checkpoint after verifying every byte; fall back to the previous sound one, and say so."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+
+from srbench.checkpoint.format import (
+    HASHED,
+    MANIFEST,
+    MODEL,
+    SCHEMA,
+    STATE,
+    STATE_JSON,
+    Checkpoint,
+    folders,
+)
+from srbench.errors import CheckpointError
+
+_log = logging.getLogger(__name__)
+
+
+def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
+    """The checkpoint in `folder`; what is returned is parsed from the very bytes that were hashed.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or too new, or it belongs to another run.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        if manifest["schema"] > SCHEMA:
+            raise CheckpointError("it was written by a newer srbench")
+        if manifest["spec_sha256"] != spec_sha256:
+            raise CheckpointError("it belongs to a run with other settings")
+        content = {name: (folder / name).read_bytes() for name in HASHED}
+        for name, bytes_ in content.items():
+            if hashlib.sha256(bytes_).hexdigest() != manifest["sha256"][name]:
+                raise CheckpointError(f"SHA-256 of {name} differs")
+        scalars = json.loads(content[STATE_JSON])
+        step = scalars.pop("step")
+        if step != manifest["step"] or folder.name != f"step-{step:08d}":
+            raise CheckpointError("its step differs from its name")
+        model = safetensors.torch.load(content[MODEL])
+        state = safetensors.torch.load(content[STATE])
+    except OSError as error:
+        name = Path(error.filename).name if error.filename else "a file"
+        raise CheckpointError(f"{name} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"it cannot be parsed: {type(error).__name__} {error}") from error
+    return Checkpoint(step, model, state, scalars)
+
+
+def read_latest(root: Path, spec_sha256: str, run_id: str) -> Checkpoint | None:
+    """The newest sound checkpoint under `root`; None where there never was one.
+
+    Each damaged one on the way is named in a warning, with what going back costs.
+
+    Raises:
+        CheckpointError: there are checkpoints and none is sound.
+    """
+    damaged: list[tuple[int, str, str]] = []
+    for step, folder in reversed(folders(root)):
+        try:
+            checkpoint = read_checkpoint(folder, spec_sha256)
+        except CheckpointError as error:
+            damaged.append((step, folder.name, str(error)))
+            continue
+        for lost, name, reason in damaged:
+            _log.warning(
+                "Checkpoint %s of %s is damaged (%s). Resuming from %s; %s steps are trained again.",
+                name, run_id, reason, folder.name, f"{lost - step:,}",
+            )  # fmt: skip
+        return checkpoint
+    if damaged:
+        reasons = "; ".join(f"{name}: {reason}" for _, name, reason in damaged)
+        raise CheckpointError(
+            f"No checkpoint of {run_id} is sound ({reasons}). Restore {root} from a copy, or remove the run "
+            f"(srbench runs rm {run_id}) to train it again from the start."
+        )
+    return None

@@ -1,0 +1,84 @@
+"""Write a checkpoint whole or not at all: temporary folder, fsync, manifest last, rename."""
+
+import os
+import shutil
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from srbench.checkpoint.format import (
+    HASHED,
+    MANIFEST,
+    MODEL,
+    SCHEMA,
+    STATE,
+    STATE_JSON,
+    Checkpoint,
+    folder_name,
+    folders,
+)
+from srbench.files import canonical_json, cannot_write, sha256_file, sync_directory
+
+
+def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Path:
+    """Store `checkpoint` as `root/step-XXXXXXXX` and return that folder.
+
+    Args:
+        root: the run's `checkpoints` folder; made if need be.
+        checkpoint: what to store. Tensors may be on any device and of any memory format.
+        spec_sha256: hash of the run's canonical spec, so that no other run can take it for its own.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written; older checkpoints are untouched.
+    """
+    final = root / folder_name(checkpoint.step)
+    temporary = root / f".{final.name}.tmp"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        _write(temporary / MODEL, _serialise(checkpoint.model))
+        _write(temporary / STATE, _serialise(checkpoint.state))
+        scalars = {"step": checkpoint.step, **checkpoint.scalars}
+        _write(temporary / STATE_JSON, canonical_json(scalars).encode())
+        manifest = {
+            "schema": SCHEMA,
+            "spec_sha256": spec_sha256,
+            "step": checkpoint.step,
+            "sha256": {name: sha256_file(temporary / name) for name in HASHED},
+        }
+        _write(temporary / MANIFEST, canonical_json(manifest).encode())
+        sync_directory(temporary)
+        # A folder of that name can only be a damaged one: a sound one would have been resumed from.
+        shutil.rmtree(final, ignore_errors=True)
+        temporary.rename(final)
+        sync_directory(root)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise cannot_write(final, error) from error
+    return final
+
+
+def prune(root: Path, keep: int, best: int | None) -> None:
+    """Remove all checkpoints but the last `keep` and the one at step `best`, and stale temporaries."""
+    found = folders(root)
+    for step, path in found[: max(len(found) - keep, 0)]:
+        if step != best:
+            shutil.rmtree(path, ignore_errors=True)
+    for stale in root.glob(".step-*.tmp"):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _serialise(tensors: dict[str, torch.Tensor]) -> bytes:
+    # safetensors knows one memory format. No metadata: with two keys or more its order would vary.
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Two names for one storage (tied weights) are stored twice; loading ties them again.
+    return bytes(safetensors.torch.save({name: tensor.clone() for name, tensor in plain.items()}))
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,22 @@
+"""`srbench plugins`: what is installed, and what is broken and why."""
+
+import typer
+
+
+def plugins() -> None:
+    """List every model, loss, dataset, metric and degradation: kind, name, distribution, version, state.
+
+    A plugin that did not load, or a name it could not register, is a row with the cause.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from srbench.registry import registry
+
+    table = Table("kind", "name", "distribution", "version", "state", box=None, pad_edge=False)
+    for row in registry().rows():
+        style = None if row.state == "ok" else "red"
+        table.add_row(row.kind, row.name, row.dist, row.version, row.state, style=style)
+    Console().print(table)
+    if any(row.state != "ok" for row in registry().rows()):
+        typer.echo("What is not ok costs only its own names; everything else works.", err=True)

@@ -1,0 +1,34 @@
+"""What `run` and `eval` share: metrics and rules as typed → `Scoring`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from srbench.evaluate import Scoring
+
+
+def scoring_of(
+    metrics: Sequence[str] | None, grey: str, lpips_weights: Path | None, save_images: int
+) -> "Scoring":
+    """Look up the metrics, find their weights, and say now what will be left empty.
+
+    Raises:
+        UsageError: an unknown metric, parameter or rule, or a weights folder that is not there.
+    """
+    from srbench.evaluate import DEFAULT_METRICS, Scoring, resolve_metrics
+    from srbench.grammar import split_list
+    from srbench.metrics.lpips import set_weights_dir
+    from srbench.progress import console
+
+    if grey not in ("rgb", "keep"):
+        raise UsageError(f"--grey {grey} is neither rgb nor keep.")
+    if lpips_weights is not None and not lpips_weights.is_dir():
+        raise UsageError(f"--lpips-weights {lpips_weights} is no folder. Name the folder that holds the weights.")
+    set_weights_dir(lpips_weights)
+    active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
+    for reason in unavailable.values():
+        console.print(reason, markup=False, highlight=False, soft_wrap=True)
+    return Scoring(active, unavailable, grey, save_images)  # type: ignore[arg-type]

@@ -1,0 +1,308 @@
+"""Checkpoint → scores: every test picture, scale, plane and metric that has no score yet."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from srbench.datasets import TestSet
+from srbench.checkpoint.read import read_latest
+from srbench.errors import CheckpointError, MetricUnavailable
+from srbench.grammar import parse_term
+from srbench.images.png import read_picture
+from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.metrics.protocol import Protocol, prepare
+from srbench.parameters import called_with
+from srbench.predict import Networks, plane_of, predict, predicted_scales
+from srbench.progress import steps
+from srbench.registry import Metric, registry
+from srbench.spec import RunSpec
+from srbench.store.layout import RunPaths
+from srbench.store.pictures import write_picture
+from srbench.store.runs import read_summary
+from srbench.store.scores import Score, read_scores, write_scores
+from srbench.train.state import build_networks, load_weights
+from srbench.types import Picture, Plane, scored_planes
+
+Grey = Literal["rgb", "keep"]
+
+DEFAULT_METRICS = ("psnr", "ssim", "lpips")
+
+
+@dataclass(frozen=True)
+class ActiveMetric:
+    """A metric with its settings, ready to be called.
+
+    Args:
+        label: its name in tables: settings that differ from their default, or that the metric always shows.
+        component: what the plugin registered.
+        settings: all parameters.
+        facts: what else its scores depend on.
+    """
+
+    label: str
+    component: Metric
+    settings: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+    @property
+    def function(self) -> Callable[..., Tensor]:
+        """The metric with its settings filled in."""
+        return functools.partial(self.component.build, **self.settings)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How to score: what enters the protocol beside run and metric.
+
+    Args:
+        metrics: those that can be computed here.
+        unavailable: label → why, of those that cannot.
+        grey: what a single-channel test file is: three equal planes, or scored as it is.
+        save_images: SR pictures to keep a test set and scale.
+    """
+
+    metrics: tuple[ActiveMetric, ...]
+    unavailable: Mapping[str, str]
+    grey: Grey = "rgb"
+    save_images: int = 0
+
+
+def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dict[str, str]]:
+    """Metrics as typed → those that can be computed here, and label → reason for those that cannot.
+
+    Raises:
+        UsageError: an unknown metric or parameter.
+    """
+    active: list[ActiveMetric] = []
+    unavailable: dict[str, str] = {}
+    for text in texts:
+        term = parse_term(text)
+        metric: Metric = registry().find("metric", term.name)
+        settings = metric.settings(term.parameters)
+        label = _label(metric, settings)
+        try:
+            active.append(ActiveMetric(label, metric, settings, metric.read_facts(settings)))
+        except MetricUnavailable as reason:
+            unavailable[label] = str(reason)
+    return tuple(active), unavailable
+
+
+def evaluate(
+    spec: RunSpec,
+    paths: RunPaths,
+    step: int,
+    networks: Networks,
+    tests: Sequence[TestSet],
+    scoring: Scoring,
+    device: torch.device,
+    check: Callable[[], None],
+    *,
+    quiet: bool = False,
+) -> tuple[dict[str, Any], int]:
+    """Score what is missing and store it; returns the run's summary and how many scores were made.
+
+    Networks run in fp32 without autocast, whole pictures, so that scores do not depend on how a run was
+    trained.
+
+    Args:
+        spec: the run.
+        paths: its files; the caller holds its lock.
+        step: of the weights in `networks`.
+        networks: what to score.
+        tests: pictures to score on.
+        scoring: metrics and rules.
+        device: where the networks are.
+        check: called between two pictures; raises to stop.
+        quiet: no progress bar.
+
+    Raises:
+        PictureError: a test picture cannot be decoded.
+        StoreError: scores cannot be read or written.
+        StoppedError: by `check`; what a whole test set has given is stored.
+    """
+    scorer = _Scorer(spec, networks, scoring, device)
+    stored, protocols = read_scores(paths)
+    asked = {(test.name, test.sha256) for test in tests}
+    # Scores of an earlier step give way to those of this one; a test set not asked for now keeps its own.
+    scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
+    known = {_key(score) for score in scores if score.step == step}
+    summary, made = read_summary(paths), 0
+    for test in tests:
+        test_sha256, before = test.sha256, made
+        with steps(f"{paths.id}: scoring {test.name}", len(test.pictures), check, quiet=quiet) as tick:
+            for number, picture in enumerate(test.pictures):
+                wanted = [
+                    item
+                    for item in scorer.items()
+                    if (test.name, test_sha256, picture.name, *item.key) not in known
+                ]
+                keep = number < scoring.save_images
+                if wanted or keep:
+                    values, prediction = scorer.score(picture, wanted)
+                    for item, value in zip(wanted, values, strict=True):
+                        made += 1
+                        protocols[item.protocol.hash] = item.protocol.model_dump(mode="json")
+                        scores.append(
+                            Score(
+                                step=step,
+                                test=test.name,
+                                test_sha256=test_sha256,
+                                image=picture.name,
+                                plane=item.plane,
+                                scale=item.scale,
+                                run_scale=spec.scale,
+                                metric=item.metric.label,
+                                value=value,
+                                protocol=item.protocol.hash,
+                            )
+                        )
+                    for scale, sr in prediction.items() if keep else ():
+                        write_picture(paths, test.name, picture.name, scale, sr)
+                tick()
+        if made > before:
+            summary = _store(paths, scores, protocols, scoring, spec)
+    if summary is None or summary["unavailable"] != _missing(scoring, spec, scores):
+        summary = _store(paths, scores, protocols, scoring, spec)
+    return summary, made
+
+
+def scored_networks(spec: RunSpec, paths: RunPaths, device: torch.device) -> tuple[int, Networks]:
+    """The step and the networks that a run is scored by: its newest sound checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or it does not fit.
+    """
+    networks = build_networks(spec, device)
+    if not spec.trained:
+        return 0, networks
+    found = read_latest(paths.checkpoints, spec.sha256, paths.id)
+    if found is None:
+        raise CheckpointError(
+            f"{paths.id} has no checkpoint yet, so there is nothing to score. Train it first."
+        )
+    load_weights(networks, found.model)
+    return found.step, networks
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One score to be made of a picture."""
+
+    scale: int
+    metric: ActiveMetric
+    plane: Plane
+    protocol: Protocol
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.scale, self.metric.label, self.plane, self.protocol.hash)
+
+
+class _Scorer:
+    """The networks of a run with everything that says how they are scored."""
+
+    def __init__(self, spec: RunSpec, networks: Networks, scoring: Scoring, device: torch.device) -> None:
+        for network in networks.values():
+            network.eval()
+        self._spec, self._networks, self._scoring, self._device = spec, networks, scoring, device
+        self._size_multiple = registry().find("model", spec.model.name).size_multiple
+        degradation = registry().find("degradation", spec.degradation.name)
+        self._degrade: Degrade = degradation.build(**spec.degradation.params)
+        self._scales = predicted_scales(networks, spec.scale, self._size_multiple, device)
+
+    @functools.cache  # noqa: B019 - a scorer lives as long as one evaluation
+    def items(self) -> list[_Item]:
+        """Every score a picture can have: scale × metric × the planes both of run and metric."""
+        planes = scored_planes(self._spec.network_channels)
+        return [
+            _Item(scale, metric, plane, self._protocol(metric, plane, scale))
+            for scale in self._scales
+            for metric in self._scoring.metrics
+            for plane in planes
+            if plane in metric.component.planes
+        ]
+
+    def score(self, picture: Picture, items: Sequence[_Item]) -> tuple[list[float], dict[int, Tensor]]:
+        """The values of `items` for a picture, and its prediction."""
+        hr = read_rgb(picture, self._spec.scale)
+        grey_kept = self._scoring.grey == "keep" and read_picture(picture).ndim == 2
+        lr = self._degrade(hr, self._spec.scale).float().to(self._device)
+        channels = self._spec.network_channels
+        prediction = predict(self._networks, channels, lr, self._spec.scale, self._size_multiple)
+        values: dict[tuple[Any, ...], float] = {}
+        for scale, sr in prediction.items():
+            target = reference(hr, scale, self._spec.scale, self._degrade).to(self._device)
+            if sr.shape[1] == 1:
+                target = plane_of(target, channels)
+            for metric in self._scoring.metrics:
+                wanted = [one for one in items if one.scale == scale and one.metric.label == metric.label]
+                if wanted:
+                    planes = tuple(one.plane for one in wanted)
+                    prepared = prepare(sr, target, planes, scale, grey_kept=grey_kept)
+                    available = {"sr": prepared[0], "hr": prepared[1], "lr": lr, "scale": scale}
+                    with torch.no_grad():
+                        scores = metric.function(**called_with(metric.function, available))
+                    for one, value in zip(wanted, scores.reshape(-1).tolist(), strict=True):
+                        values[one.key] = value
+        return [values[one.key] for one in items], prediction
+
+    def _protocol(self, metric: ActiveMetric, plane: Plane, scale: int) -> Protocol:
+        return Protocol(
+            degradation=str(self._spec.degradation),
+            grey=self._scoring.grey,
+            plane=plane,
+            border=scale,
+            metric=metric.component.name,
+            settings=dict(metric.settings),
+            facts=dict(metric.facts),
+        )
+
+
+def _key(score: Score) -> tuple[Any, ...]:
+    return (
+        score.test,
+        score.test_sha256,
+        score.image,
+        score.scale,
+        score.metric,
+        score.plane,
+        score.protocol,
+    )
+
+
+def _label(metric: Metric, settings: Mapping[str, Any]) -> str:
+    shown = {
+        key: value
+        for key, value in settings.items()
+        if key in metric.shows or value != metric.parameters[key].default
+    }
+    given = ",".join(f"{key}={value}" for key, value in shown.items())
+    return metric.name + (f":{given}" if given else "")
+
+
+def _store(
+    paths: RunPaths, scores: Sequence[Score], protocols: Mapping[str, Any], scoring: Scoring, spec: RunSpec
+) -> dict[str, Any]:
+    used = {score.protocol for score in scores}
+    labels = {}
+    for score in scores:
+        if score.metric not in labels:
+            metric: Metric = registry().find("metric", protocols[score.protocol]["metric"])
+            labels[score.metric] = {"better": metric.better, "unit": metric.unit}
+    kept = {key: value for key, value in protocols.items() if key in used}
+    return write_scores(paths, scores, kept, labels, _missing(scoring, spec, scores))
+
+
+def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score]) -> dict[str, str]:
+    """Label → reason, of the metrics that apply to the run, cannot be computed here and have no score yet."""
+    planes = set(scored_planes(spec.network_channels))
+    have = {score.metric for score in scores}
+    return {
+        label: reason
+        for label, reason in scoring.unavailable.items()
+        if label not in have and planes & set(registry().find("metric", label.partition(":")[0]).planes)
+    }

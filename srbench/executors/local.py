@@ -1,0 +1,177 @@
+"""Run jobs here, one after another: train what is missing, then score what is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from srbench.datasets import TestSet, build_dataset
+from srbench.errors import SrbenchError, StoppedError, UsageError
+from srbench.evaluate import Scoring, evaluate, scored_networks
+from srbench.plan import Job
+from srbench.plugins import host
+from srbench.spec import RunSpec
+from srbench.store.layout import RunPaths
+from srbench.store.lock import run_lock
+from srbench.store.runs import RunRecord, Status, StoredRun, read_record, write_record
+from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine
+from srbench.train.loop import Cadence, budget_steps, train
+from srbench.train.stop import Stop
+from srbench.types import RunInfo
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run jobs; none of it changes what they are.
+
+    Args:
+        device: where to train and score.
+        determinism: `exact` or `fast`, for runs that start now.
+        cadence: of evaluations and checkpoints.
+        scoring: metrics and rules.
+        provenance: what to record of this command.
+        quiet: no progress bars.
+    """
+
+    device: torch.device
+    determinism: Determinism
+    cadence: Cadence
+    scoring: Scoring
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: `done`, `nothing to do`, or the error that ended it."""
+
+    run_id: str
+    error: SrbenchError | None = None
+    did_anything: bool = True
+
+
+def execute(jobs: Sequence[Job], results: Path, settings: Settings, stop: Stop) -> list[Outcome]:
+    """Do the jobs in order. One that fails is recorded and the others go on; a stop ends the list.
+
+    Args:
+        jobs: from `plan`.
+        results: the store's folder.
+        settings: how.
+        stop: looked at between pictures and steps.
+    """
+    outcomes: list[Outcome] = []
+    for job in jobs:
+        paths = RunPaths(results / job.spec.id)
+        try:
+            stop.check()
+            with run_lock(paths):
+                outcomes.append(Outcome(paths.id, did_anything=_do(job, paths, settings, stop)))
+        except StoppedError as error:
+            outcomes.append(Outcome(paths.id, error))
+            break
+        except SrbenchError as error:
+            outcomes.append(Outcome(paths.id, error))
+            host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), error=error)
+    return outcomes
+
+
+def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
+    """Train and score one run, its lock held; returns whether there was anything to do."""
+    spec = job.spec
+    record = read_record(paths)
+    engine = choose_engine(settings.device, spec.precision or "fp32", settings.determinism)
+    if record is not None and record.engine:
+        engine = resumed_engine(record.engine, engine, paths.id)
+    apply_engine(engine)
+    is_trained = not spec.trained or (record is not None and _has_reached(job, record))
+    start = record or RunRecord(
+        paths.id, spec.data(), engine=engine.data(), provenance={**settings.provenance, **job.typed}
+    )
+    try:
+        if not is_trained:
+            train(job, paths, start, engine, settings.device, settings.cadence, stop, quiet=settings.quiet)
+        elif record is None:
+            write_record(paths, start)
+        step, networks = scored_networks(spec, paths, settings.device)
+        summary, made = evaluate(
+            spec, paths, step, networks, job.tests, settings.scoring, settings.device, stop.check,
+            quiet=settings.quiet,
+        )  # fmt: skip
+    except StoppedError:
+        _close(paths, "interrupted")
+        raise
+    except SrbenchError as error:
+        _close(paths, "failed", str(error))
+        raise
+    if is_trained and not made and start.status == "done":
+        return False
+    _close(paths, "done")
+    host().emit(
+        "run_finished", run=RunInfo(paths.id, paths.directory, spec.data()), step=step, summary=summary
+    )
+    return True
+
+
+def _has_reached(job: Job, record: RunRecord) -> bool:
+    """Whether a run is at its budget already, as far as run.json tells: then no picture need be decoded."""
+    steps_per_epoch = record.provenance.get("steps_per_epoch")
+    return steps_per_epoch is not None and record.step >= budget_steps(job.budget, steps_per_epoch)
+
+
+def _close(paths: RunPaths, status: Status, reason: str | None = None) -> None:
+    """Note how work on a run ended; a run that never began to write leaves nothing behind."""
+    record = read_record(paths)
+    if record is not None:
+        write_record(paths, replace(record, status=status, reason=reason))
+
+
+def score_stored(
+    runs: Sequence[StoredRun],
+    tests: Sequence[TestSet],
+    scoring: Scoring,
+    device: torch.device,
+    stop: Stop,
+    *,
+    quiet: bool = False,
+) -> list[Outcome]:
+    """Score stored runs without training them.
+
+    Args:
+        runs: from the store.
+        tests: test sets; empty: the test half of the dataset each run was trained on.
+        scoring: metrics and rules.
+        device: where.
+        stop: looked at between pictures.
+        quiet: no progress bars.
+    """
+    outcomes: list[Outcome] = []
+    for run in runs:
+        try:
+            stop.check()
+            spec = RunSpec.model_validate(
+                {key: value for key, value in run.record.spec.items() if key != "schema"}
+            )
+            with run_lock(run.paths):
+                engine = choose_engine(device, spec.precision or "fp32", "exact")
+                apply_engine(resumed_engine(run.record.engine, engine, run.id))
+                step, networks = scored_networks(spec, run.paths, device)
+                mine = tests or [build_dataset(_typed_dataset(run)).test]
+                _, made = evaluate(
+                    spec, run.paths, step, networks, mine, scoring, device, stop.check, quiet=quiet
+                )
+            outcomes.append(Outcome(run.id, did_anything=made > 0))
+        except StoppedError as error:
+            outcomes.append(Outcome(run.id, error))
+            break
+        except SrbenchError as error:
+            outcomes.append(Outcome(run.id, error))
+    return outcomes
+
+
+def _typed_dataset(run: StoredRun) -> str:
+    typed = run.record.provenance.get("dataset")
+    if typed is None:
+        raise UsageError(f"{run.id} was not trained on a dataset of its own. Name a test set: --test sample.")
+    return str(typed)

@@ -1,0 +1,193 @@
+"""Training pictures, decoded and degraded once; batches of patches are gathered from them on the device."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from srbench.errors import DatasetError
+from srbench.files import cannot_write
+from srbench.images.png import quantise, read_picture, to_tensor
+from srbench.types import Picture
+
+Degrade = Callable[[Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of one step, RGB, float32 in [0, 1], on the device.
+
+    Args:
+        lr: (N, 3, p, p).
+        hr: scale → (N, 3, p·scale, p·scale), for each scale that is predicted.
+    """
+
+    lr: Tensor
+    hr: dict[int, Tensor]
+
+
+class TileStore:
+    """All training pictures at every scale, each level one flat array of 8-bit (or float32) values.
+
+    Args:
+        pictures: what to train on.
+        scales: the scales that are predicted; the largest is the run scale.
+        degrade: HR → LR; also makes the references of inner scales.
+        patch: side of an HR patch in pixels.
+        device: where batches are wanted; the arrays lie there too when they fit.
+        progress: called once a picture.
+
+    Raises:
+        PictureError: a picture cannot be decoded.
+        DatasetError: a picture is smaller than a patch.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        scales: Sequence[int],
+        degrade: Degrade,
+        patch: int,
+        device: torch.device,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.run_scale = max(scales)
+        self.patch = patch
+        self._device = device
+        references = {scale: _Bytes() for scale in scales}
+        lr_parts: list[Tensor] = []
+        sizes: list[tuple[int, int]] = []
+        slots: list[int] = []
+        for number, picture in enumerate(pictures):
+            hr = read_rgb(picture, self.run_scale)
+            height, width = hr.shape[-2:]
+            if min(height, width) < patch:
+                raise DatasetError(
+                    f"Picture {picture.name!r} is {width}×{height} and smaller than a training patch "
+                    f"of {patch}×{patch}. Leave it out, or take a smaller --patch."
+                )
+            lr_parts.append(_compact(degrade(hr, self.run_scale)))
+            for scale, values in references.items():
+                values.append(reference(hr, scale, self.run_scale, degrade))
+            sizes.append((height // self.run_scale, width // self.run_scale))
+            # A tile stands for one patch of an epoch, a picture for as many as fit into it side by side.
+            slots += [number] * (1 if picture.box else (height // patch) * (width // patch))
+            progress()
+        self._sizes = np.array(sizes, dtype=np.int64)
+        self._slots = np.array(slots, dtype=np.int64)
+        pixels = self._sizes.prod(axis=1)
+        self._first = np.concatenate([[0], np.cumsum(pixels)[:-1]])
+        levels = {scale: values.joined() for scale, values in references.items()}
+        self._levels = _placed({1: _joined(lr_parts), **levels}, device)
+
+    @property
+    def slots(self) -> int:
+        """Patches an epoch."""
+        return len(self._slots)
+
+    def batch(self, slot: NDArray[np.int64], random: NDArray[np.uint64], turn: NDArray[np.int64]) -> Batch:
+        """Cut the drawn patches from every level, mirrored and turned alike.
+
+        Args:
+            slot: (B,) which of the epoch's patches: it says from which picture.
+            random: (B, 2) where in it; any 64-bit numbers.
+            turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 swaps the axes first.
+        """
+        picture = self._slots[slot]
+        side = self.patch // self.run_scale
+        height, width = self._sizes[picture].T
+        free = np.stack([height - side + 1, width - side + 1], axis=1).astype(np.uint64)
+        top, left = (random % free).astype(np.int64).T
+        where = np.stack([self._first[picture], height, width, top, left, turn])
+        host = torch.from_numpy(where).to(self._levels[1].device, non_blocking=True)
+        patches = {level: self._cut(level, host, side) for level in self._levels}
+        return Batch(patches.pop(1), patches)
+
+    def _cut(self, level: int, where: Tensor, side: int) -> Tensor:
+        """One gather for the whole batch: the turn is part of the index arithmetic, so it costs nothing."""
+        first, height, width, top, left, turn = where
+        side *= level
+        steps = torch.arange(side, device=where.device)
+        rows, columns = steps[:, None].expand(side, side), steps[None, :].expand(side, side)
+        swap = (turn & 4).bool()[:, None, None]
+        row = torch.where(swap, columns, rows)
+        column = torch.where(swap, rows, columns)
+        row = torch.where((turn & 2).bool()[:, None, None], side - 1 - row, row)
+        column = torch.where((turn & 1).bool()[:, None, None], side - 1 - column, column)
+        pixels, line = height * width * level**2, width * level
+        start = 3 * first * level**2 + top * level * line + left * level
+        index = start[:, None, None] + row * line[:, None, None] + column
+        planes = torch.arange(3, device=where.device)[None, :, None, None] * pixels[:, None, None, None]
+        data = self._levels[level]
+        cut = data[index[:, None] + planes].to(self._device, non_blocking=True)
+        return cut.float() / 255 if cut.dtype == torch.uint8 else cut
+
+
+def read_rgb(picture: Picture, scale: int) -> Tensor:
+    """A picture as RGB `(1, 3, H, W)` in [0, 1], cut at bottom and right to a multiple of `scale`.
+
+    A grey file becomes three equal planes.
+
+    Raises:
+        PictureError: it cannot be decoded.
+        DatasetError: nothing is left of it at this scale.
+    """
+    pixels = to_tensor(read_picture(picture))
+    height, width = (side // scale * scale for side in pixels.shape[-2:])
+    if not height or not width:
+        raise DatasetError(
+            f"Picture {picture.name!r} is {pixels.shape[-1]}×{pixels.shape[-2]}, less than one LR pixel at "
+            f"×{scale}. Leave it out."
+        )
+    return pixels[..., :height, :width].expand(-1, 3, -1, -1)
+
+
+def reference(hr: Tensor, scale: int, run_scale: int, degrade: Degrade) -> Tensor:
+    """What the SR picture of a scale is compared with: HR itself at the run scale, else HR degraded to that
+    size and rounded to 8 bits."""
+    return hr if scale == run_scale else quantise(degrade(hr, run_scale // scale))
+
+
+def _compact(values: Tensor) -> Tensor:
+    """8 bits where that loses nothing, else float32."""
+    flat = values.reshape(-1).float()
+    bytes_ = (flat * 255).round().clamp(0, 255).to(torch.uint8)
+    return bytes_ if torch.equal(bytes_.float() / 255, flat) else flat
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """One array of a level that need not be 8-bit: float32 as soon as one picture of it is."""
+    if all(part.dtype == torch.uint8 for part in parts):
+        return torch.cat(parts)
+    return torch.cat([part.float() / 255 if part.dtype == torch.uint8 else part for part in parts])
+
+
+class _Bytes:
+    """8-bit values appended to a nameless file and mapped into memory: a set may exceed it."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="srbench-")
+
+    def append(self, values: Tensor) -> None:
+        try:
+            self._file.write((values.reshape(-1) * 255).round().to(torch.uint8).numpy().data)
+        except OSError as error:
+            raise cannot_write(Path(tempfile.gettempdir()), error) from error
+
+    def joined(self) -> Tensor:
+        self._file.flush()
+        # Mode "c": torch wants writable memory, and nothing is ever written.
+        return torch.from_numpy(np.memmap(self._file, dtype=np.uint8, mode="c"))
+
+
+def _placed(levels: dict[int, Tensor], device: torch.device) -> dict[int, Tensor]:
+    """The arrays on the device, where they take at most half of what is free there."""
+    size_bytes = sum(level.numel() * level.element_size() for level in levels.values())
+    if device.type == "cuda" and size_bytes < torch.cuda.mem_get_info(device)[0] // 2:
+        return {scale: level.to(device) for scale, level in levels.items()}
+    return levels

@@ -1,0 +1,143 @@
+"""Learned perceptual image patch similarity, through the `lpips` package with weights of our own finding."""
+
+import os
+import threading
+import warnings
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from srbench.errors import MetricUnavailable
+from srbench.metrics.lpips_weights import (
+    BACKBONES,
+    Net,
+    features_sha256,
+    find_features,
+    package_key,
+    weights_url,
+)
+from srbench.metrics.protocol import check_same_shape
+
+# The smallest side each backbone's poolings leave a pixel of; a test holds it against the package.
+_SMALLEST_SIDE: dict[Net, int] = {"alex": 31, "vgg": 16, "squeeze": 17}
+
+
+class _Weights(NamedTuple):
+    features: dict[str, Tensor]
+    sha256: str
+
+
+_weights_dir: Path | None = None
+_outcomes: dict[Net, _Weights | MetricUnavailable] = {}
+_finding = threading.Lock()
+
+
+def set_weights_dir(path: Path | None) -> None:
+    """Search `path` (and its `lpips/`) for backbone weights first; goes before `SRBENCH_LPIPS_WEIGHTS`.
+
+    Forgets what was found, or found missing, before. None: no folder is named.
+    """
+    global _weights_dir
+    with _finding:
+        _weights_dir = path
+        _outcomes.clear()
+        _network.cache_clear()
+
+
+def facts(net: Net = "alex") -> dict[str, object]:
+    """What a score depends on: the backbone, the SHA-256 of its convolutional weights, the package's version.
+
+    The weights are looked for once a process; a failure is remembered too.
+
+    Raises:
+        MetricUnavailable: no weights can be had; the message says where was looked and what to do.
+    """
+    return {"net": net, "weights_sha256": _weights(net).sha256, "lpips": version("lpips")}
+
+
+@torch.no_grad()
+def lpips(sr: Tensor, hr: Tensor, net: Net = "alex") -> Tensor:
+    """Perceptual distance of two pictures, 0 for equal ones; lower is better.
+
+    Equal to `lpips.LPIPS(net=net)` on `2·x − 1`, one picture at a time, in float32.
+
+    Args:
+        sr: model output, (N, 3, H, W) RGB, floating point, in [0, 1].
+        hr: ground truth, same shape and range.
+        net: backbone, `alex` (the authors' default for scoring), `vgg` or `squeeze`.
+
+    Returns:
+        (N,), float64, on the device of `sr`. NaN where `sr` is not finite, and for pictures smaller than
+        the backbone can take (31, 16 and 17 pixels a side).
+
+    Raises:
+        ValueError: the shapes differ or are not (N, 3, H, W).
+        MetricUnavailable: no weights can be had.
+
+    Source: Zhang et al. 2018, arXiv:1801.03924.
+    """
+    check_same_shape(sr, hr)
+    if sr.shape[1] != 3:
+        raise ValueError(f"LPIPS takes RGB (N, 3, H, W), not {tuple(sr.shape)}")
+    scores = torch.full((len(sr),), torch.nan, dtype=torch.float64, device=sr.device)
+    network = _network(net, sr.device)
+    if min(sr.shape[-2:]) < _SMALLEST_SIDE[net]:
+        return scores
+    # One by one: activations of a 2K picture take gigabytes, and a score must not depend on its neighbours.
+    with torch.autocast(sr.device.type, enabled=False):
+        for n in range(len(sr)):
+            if sr[n].isfinite().all():
+                scores[n] = network(2 * sr[n : n + 1].float() - 1, 2 * hr[n : n + 1].float() - 1).item()
+    return scores
+
+
+@lru_cache(maxsize=4)
+def _network(net: Net, device: torch.device) -> nn.Module:
+    """The package's network with our backbone weights, on `device`, never trained."""
+    import lpips as package
+
+    features = _weights(net).features
+    with (
+        torch.inference_mode(False),
+        # The package initialises a whole backbone before ours is loaded: a run's generator must not move.
+        torch.random.fork_rng(devices=[]),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", module=r"torchvision\.")  # it calls torchvision the old way
+        # pnet_rand: otherwise the package downloads the backbone itself, unverified.
+        network: nn.Module = package.LPIPS(net=net, pnet_rand=True, verbose=False)
+        backbone = network.get_submodule("net")
+        state = {key: features[package_key(key)] for key in backbone.state_dict()}
+        if len(state) != len(features):
+            raise RuntimeError(
+                f"lpips {version('lpips')} uses {len(state)} of {len(features)} weights of {net}"
+            )
+        backbone.load_state_dict(state)
+        return network.requires_grad_(False).eval().to(device)
+
+
+def _weights(net: Net) -> _Weights:
+    """The backbone's weights, found once a process; so is the failure to find them."""
+    if net not in BACKBONES:
+        raise ValueError(f"net is alex, vgg or squeeze, not {net!r}")
+    with _finding:
+        if net not in _outcomes:
+            try:
+                features = find_features(net, BACKBONES[net], _named_dir(), weights_url())
+                _outcomes[net] = _Weights(features, features_sha256(features))
+            except MetricUnavailable as unavailable:
+                _outcomes[net] = unavailable
+        outcome = _outcomes[net]
+    if isinstance(outcome, MetricUnavailable):
+        # A new exception each time: raising one object again and again would lengthen its traceback.
+        raise MetricUnavailable(*outcome.args) from outcome.__cause__
+    return outcome
+
+
+def _named_dir() -> Path | None:
+    named = _weights_dir or os.environ.get("SRBENCH_LPIPS_WEIGHTS")
+    return Path(named).expanduser() if named else None

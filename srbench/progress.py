@@ -1,0 +1,119 @@
+"""What a person sees while long work goes on: a bar on a terminal, a line now and then elsewhere."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_log = logging.getLogger(__name__)
+
+_LINE_EVERY_S = 30.0
+
+console = Console(stderr=True)
+"""Everything that is not a result goes here: stdout is for results."""
+
+
+class Bar:
+    """One piece of long work with a known number of steps.
+
+    Args:
+        label: what is being done, such as the run's id.
+        total: steps in all.
+        start: steps already done, before this process.
+        quiet: show nothing.
+    """
+
+    def __init__(self, label: str, total: int, start: int = 0, *, quiet: bool = False) -> None:
+        self._label, self._total, self._start, self._done = label, total, start, start
+        self._began = self._last_line = time.monotonic()
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        if console.is_terminal and not quiet:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task(label, total=total, completed=start, note="")
+            self._bar.start()
+
+    def advance(self, note: str = "") -> None:
+        """One step is done; `note` is what it gave, such as the loss."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, note=note)
+        elif not self._quiet and time.monotonic() - self._last_line >= _LINE_EVERY_S:
+            self._last_line = time.monotonic()
+            left_s = (self._total - self._done) * self.seconds_a_step
+            console.print(
+                f"{self._label}: {self._done:,} of {self._total:,} {note} ({left_s:.0f} s left)".replace(
+                    "  ", " "
+                ),
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def say(self, line: str) -> None:
+        """A line that stays, above the bar."""
+        if not self._quiet:
+            console.print(line, highlight=False, soft_wrap=True)
+
+    @property
+    def seconds_a_step(self) -> float:
+        """Mean so far in this process."""
+        return (time.monotonic() - self._began) / max(self._done - self._start, 1)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def bar(label: str, total: int, start: int = 0, *, quiet: bool = False) -> Iterator[Bar]:
+    """A `Bar` that is taken away when the block ends, however it ends."""
+    shown = Bar(label, total, start, quiet=quiet)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+@contextmanager
+def steps(
+    label: str, total: int, check: Callable[[], None], *, quiet: bool = False
+) -> Iterator[Callable[[], None]]:
+    """A bar for work without news of its own; the block calls what it is given once a step.
+
+    Args:
+        label: what is being done.
+        total: steps in all.
+        check: called at each step; raises to stop.
+        quiet: show nothing.
+    """
+    with bar(label, total, quiet=quiet) as shown:
+
+        def advance() -> None:
+            shown.advance()
+            check()
+
+        yield advance

@@ -1,0 +1,160 @@
+"""Where and how exactly a run computes: device, precision, determinism. The engine record of run.json."""
+
+import logging
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from srbench.errors import UsageError
+
+_log = logging.getLogger(__name__)
+
+Determinism = Literal["exact", "fast"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What can change bits but not meaning; fixed at a run's first start and used again on resume.
+
+    Args:
+        device: `cpu`, or the kind and model of the accelerator.
+        precision: as resolved: `fp32`, `bf16` or `fp16`.
+        determinism: `exact` or `fast`.
+        threads: CPU threads of one operation; their number changes the order of sums.
+        kernels: the instruction set that torch's CPU kernels use.
+        versions: of Python, torch and numpy.
+    """
+
+    device: str
+    precision: str
+    determinism: str
+    threads: int
+    kernels: str
+    versions: dict[str, str]
+
+    def data(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return asdict(self)
+
+
+@cache
+def pick_device(asked: str) -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` → a device that is there.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    kind, _, index = asked.partition(":")
+    try:
+        if kind not in ("auto", "cpu", "cuda", "mps"):
+            raise ValueError(f"{kind!r} is none of auto, cpu, cuda, mps")
+        devices: Any = [int(index)] if index else 1
+        return Fabric(accelerator=kind, devices=devices).device
+    except Exception as error:
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        raise UsageError(
+            f"--device {asked} is not to be had here ({_first_line(error)}). This machine has: "
+            f"{', '.join(there)}. Leave --device out to take the best one."
+        ) from error
+
+
+def choose_engine(device: torch.device, precision: str, determinism: Determinism) -> Engine:
+    """The engine for a run that starts now on `device`, with `precision` as asked (`auto` or a name)."""
+    native = _has_native_bf16(device)
+    resolved = ("bf16" if native else "fp32") if precision == "auto" else precision
+    if resolved == "bf16" and not native:
+        _log.warning(
+            "%s has no native bf16: it is emulated and several times slower than fp32. Leave --precision out "
+            "to let srbench choose.",
+            device_name(device),
+        )
+    return Engine(
+        device=device_name(device),
+        precision=resolved,
+        determinism=determinism,
+        threads=torch.get_num_threads(),
+        kernels=torch.backends.cpu.get_cpu_capability(),
+        versions={
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": version("numpy"),
+        },
+    )
+
+
+def resumed_engine(stored: Mapping[str, Any], now: Engine, run_id: str) -> Engine:
+    """The engine a run was started with, for its resumption on the machine described by `now`.
+
+    What can be set again is set again; what cannot is named in a warning, since the promise that the
+    result has the bits of an uninterrupted run is then gone.
+    """
+    before = Engine(**stored)
+    engine = Engine(
+        device=now.device,
+        precision=before.precision,
+        determinism=before.determinism,
+        threads=before.threads,
+        kernels=now.kernels,
+        versions=now.versions,
+    )
+    changed = [
+        f"{name} {old} → {new}"
+        for name, old, new in (
+            (name, getattr(before, name), getattr(now, name)) for name in ("device", "kernels", "versions")
+        )
+        if old != new
+    ]
+    if changed:
+        _log.warning(
+            "%s goes on with another engine than it began with (%s). Its result is as good, but no longer bit "
+            "for bit that of an uninterrupted run.",
+            run_id,
+            "; ".join(changed),
+        )
+    return engine
+
+
+def apply_engine(engine: Engine) -> None:
+    """Set the process up as the engine says: threads, algorithms, and fp32 that is fp32."""
+    exact = engine.determinism == "exact"
+    torch.set_num_threads(engine.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(exact)
+    # Filling fresh memory only helps to find reads before writes, and costs a pass over every activation.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = not exact
+    # TF32 has 10 bits of mantissa: scores would depend on the card. bf16 is asked for by name where it pays.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or `cuda (NVIDIA H100)`: what tells two machines' results apart."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def autocast_dtype(engine: Engine) -> torch.dtype | None:
+    """The dtype to compute the network in, or None for plain fp32."""
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(engine.precision)
+
+
+def _has_native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        # torch has no public question for this; these two are what its own dispatch asks.
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -1,0 +1,319 @@
+"""RunSpec → checkpoints: one loop, read from top to bottom in the order in which it happens."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srbench.checkpoint.format import Checkpoint
+from srbench.checkpoint.read import read_latest
+from srbench.checkpoint.write import prune, write_checkpoint
+from srbench.errors import DivergedError, StoppedError
+from srbench.images.tiles import Degrade, TileStore
+from srbench.plan import Budget, Job
+from srbench.plugins import host
+from srbench.predict import predicted_scales
+from srbench.progress import Bar, bar, steps
+from srbench.registry import Model, registry
+from srbench.spec import RunSpec
+from srbench.store.history import append_line, read_lines, truncate
+from srbench.store.layout import RunPaths
+from srbench.store.runs import RunRecord, write_record
+from srbench.train.device import Engine, autocast_dtype
+from srbench.train.sampling import samples
+from srbench.train.schedule import SCHEDULES
+from srbench.train.state import TrainingState, weights
+from srbench.train.step import TrainStep
+from srbench.train.stop import Stop
+from srbench.train.validate import Validation
+from srbench.types import RunInfo
+
+
+KEEP_CHECKPOINTS = 2
+"""How many of the newest are kept, beside the best: one to go on from and one to fall back to."""
+
+_EVALUATE_EVERY_STEPS = 200
+_RUN_AWAY = 1e4
+"""A loss this many times that of the first step will not come back."""
+_LOOK_EVERY_STEPS = 16
+"""On a GPU, reading the loss waits for the device: done this often. On a CPU it is free."""
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often things happen; none of it changes what is trained.
+
+    Args:
+        save_every_s: seconds between checkpoints.
+        eval_every: steps between evaluations; None: the first whole number of epochs that is ≥ 200 steps.
+    """
+
+    save_every_s: float = 60.0
+    eval_every: int | None = None
+
+
+@dataclass
+class Progress:
+    """The scalars of a run that go through the checkpoint.
+
+    Args:
+        sums: loss name → sum since the last evaluation.
+        summed: steps in `sums`.
+        evaluated: step of the last evaluation.
+        first_loss: total loss of the first step.
+        best: `{"step", "psnr"}` of the best validation so far, or None.
+    """
+
+    sums: dict[str, float]
+    summed: int = 0
+    evaluated: int = 0
+    first_loss: float | None = None
+    best: dict[str, Any] | None = None
+
+
+def train(
+    job: Job,
+    paths: RunPaths,
+    record: RunRecord,
+    engine: Engine,
+    device: torch.device,
+    cadence: Cadence,
+    stop: Stop,
+    *,
+    quiet: bool = False,
+) -> RunRecord:
+    """Bring a run to its budget; returns its record, `step` being where it is.
+
+    Args:
+        job: spec, budget and pictures of a run with something to train.
+        paths: the run's files; the caller holds its lock.
+        record: what run.json holds so far (of a new run: not written yet).
+        engine: already applied to the process.
+        device: where.
+        cadence: of evaluations and checkpoints.
+        stop: looked at after every step and between pictures.
+        quiet: no progress bars.
+
+    Raises:
+        StoppedError: asked to stop; everything is saved.
+        DivergedError: the loss became NaN or ran away; the last good checkpoint is kept.
+        PictureError, DatasetError: a picture cannot be used; nothing has been written.
+        CheckpointError: no sound checkpoint is left, or it does not fit.
+        StoreError: the disk is full or the folder cannot be written.
+    """
+    spec, dataset = job.spec, job.dataset
+    assert dataset is not None
+    assert spec.batch is not None
+    assert spec.patch is not None
+    assert spec.schedule is not None
+    model: Model = registry().find("model", spec.model.name)
+    degrade: Degrade = registry().find("degradation", spec.degradation.name).build(**spec.degradation.params)
+    state = TrainingState(spec, device, fp16=engine.precision == "fp16")
+    scales = predicted_scales(state.scored, spec.scale, model.size_multiple, device)
+
+    train_pictures, held_out = dataset.pictures.train, dataset.pictures.val or dataset.pictures.test
+    with steps(f"{paths.id}: pictures", len(train_pictures) + len(held_out), stop.check, quiet=quiet) as tick:
+        tiles = TileStore(train_pictures, scales, degrade, spec.patch, device, tick)
+        validation = Validation(spec, held_out, scales, degrade, model.size_multiple, device, tick)
+    steps_per_epoch = tiles.slots / spec.batch
+    target = budget_steps(job.budget, steps_per_epoch)
+    grid = cadence.eval_every or math.ceil(_EVALUATE_EVERY_STEPS / steps_per_epoch) * steps_per_epoch
+
+    found = read_latest(paths.checkpoints, spec.sha256, paths.id)
+    progress = Progress({})
+    step = saved = 0
+    if found is not None:
+        state.load(found.model, found.state, found.scalars)
+        progress = Progress(**found.scalars["progress"])
+        step = saved = found.step
+    truncate(paths.history, step)
+    truncate(paths.timings, step)
+    past = read_lines(paths.timings)
+    clock = _Clock(past[-1]["elapsed_s"] if past else 0.0, step)
+    provenance = {**record.provenance, "steps_per_epoch": steps_per_epoch}
+    record = replace(record, status="running", reason=None, step=step, budget=target, provenance=provenance)
+    write_record(paths, record)
+
+    info = RunInfo(paths.id, paths.directory, spec.data())
+    host().emit("run_started", run=info, step=step)
+    wants_steps = bool(host().implementations("step_finished"))
+    train_step = TrainStep(spec, state, device, autocast_dtype(engine))
+    rate = SCHEDULES[spec.schedule.name](**spec.schedule.params)
+    look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
+    sums = _Sums(progress, device)
+    last_save = time.monotonic()
+
+    def save(at: int) -> None:
+        nonlocal saved, last_save, record
+        sums.store(progress)
+        if not state.is_finite():
+            raise _diverged(paths, spec, at, "a weight is NaN", saved)
+        scalars = {"progress": vars(progress), **state.scalars()}
+        checkpoint = Checkpoint(at, weights(state.scored), state.tensors(), scalars)
+        write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
+        prune(paths.checkpoints, KEEP_CHECKPOINTS, progress.best["step"] if progress.best else None)
+        saved, last_save = at, time.monotonic()
+        record = replace(record, step=at)
+        write_record(paths, record)
+        host().emit("checkpoint_saved", run=info, step=at)
+
+    with bar(paths.id, target, step, quiet=quiet) as shown:
+        while True:
+            if _on_grid(step, grid) and progress.evaluated != step:
+                try:
+                    psnr = validation(state.scored, stop.check)
+                except StoppedError:
+                    # Saved as it stands; the resumed run evaluates this step first.
+                    save(step)
+                    append_line(paths.timings, clock.line(step, spec.batch))
+                    raise _stopped(paths, stop, step, target) from None
+                sums.store(progress)
+                line = _history_line(step, steps_per_epoch, progress, psnr, bool(dataset.pictures.val))
+                append_line(paths.history, line)
+                append_line(paths.timings, clock.line(step, spec.batch))
+                _say(shown, paths.id, line)
+                is_best = bool(dataset.pictures.val) and _better(progress, step, psnr[spec.scale])
+                progress.sums, progress.summed, progress.evaluated = {}, 0, step
+                sums.reset()
+                if is_best:
+                    save(step)
+
+            ending = step >= target or stop.reason is not None
+            if (ending and saved != step) or time.monotonic() - last_save >= cadence.save_every_s:
+                save(step)
+            if ending:
+                break
+
+            drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
+            batch = tiles.batch(drawn.slot, drawn.random, drawn.turn)
+            losses = train_step(batch, step, rate(step, steps_per_epoch))
+            sums.add(losses)
+            step += 1
+
+            note = ""
+            if step % look_every == 0 or step == 1:
+                loss = math.fsum(float(value) for value in losses.values())
+                progress.first_loss = loss if progress.first_loss is None else progress.first_loss
+                if not math.isfinite(loss) or loss > _RUN_AWAY * max(progress.first_loss, 1e-12):
+                    raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", saved)
+                note = f"loss {loss:.4g}, {clock.images_per_s(step, spec.batch):.0f} img/s"
+                if wants_steps:
+                    host().emit("step_finished", run=info, step=step, loss=loss)
+            if int(step / steps_per_epoch) > int((step - 1) / steps_per_epoch):
+                host().emit("epoch_finished", run=info, step=step, epoch=int(step / steps_per_epoch))
+            shown.advance(note)
+
+    if progress.evaluated != step and clock.step != step:
+        append_line(paths.timings, clock.line(step, spec.batch))
+    if step < target:
+        raise _stopped(paths, stop, step, target)
+    return record
+
+
+def budget_steps(budget: Budget, steps_per_epoch: float) -> int:
+    """A budget in steps; the last step of an epoch budget is the one that completes the epoch."""
+    if budget.steps is not None:
+        return budget.steps
+    return math.ceil((budget.epochs or 0) * steps_per_epoch - 1e-9)
+
+
+class _Sums:
+    """Loss sums since the last evaluation, in float64 on the device: adding does not wait for it."""
+
+    def __init__(self, progress: Progress, device: torch.device) -> None:
+        self._names = list(progress.sums)
+        self._total = torch.tensor(list(progress.sums.values()), dtype=torch.float64, device=device)
+        self._count = progress.summed
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        values = torch.stack([value.double() for value in losses.values()])
+        self._total = values if not self._names else self._total + values
+        self._names, self._count = list(losses), self._count + 1
+
+    def store(self, progress: Progress) -> None:
+        progress.sums = dict(zip(self._names, self._total.tolist(), strict=True))
+        progress.summed = self._count
+
+    def reset(self) -> None:
+        self._names, self._total, self._count = [], self._total[:0], 0
+
+
+class _Clock:
+    """Seconds and speed of this process, on top of the time of earlier ones."""
+
+    def __init__(self, elapsed_s: float, step: int) -> None:
+        self._elapsed_s, self.step = elapsed_s, step
+        self._began, self._began_step = time.monotonic(), step
+
+    def images_per_s(self, step: int, batch: int) -> float:
+        return (step - self._began_step) * batch / max(time.monotonic() - self._began, 1e-9)
+
+    def line(self, step: int, batch: int) -> dict[str, float]:
+        speed = self.images_per_s(step, batch)
+        self.step = step
+        elapsed_s = self._elapsed_s + time.monotonic() - self._began
+        return {"step": step, "elapsed_s": round(elapsed_s, 3), "images_per_s": round(speed, 3)}
+
+
+def _on_grid(step: int, grid: float) -> bool:
+    """Whether a step is the first at or past a multiple of `grid` steps (a whole number of epochs)."""
+    nth = round(step / grid)
+    return nth > 0 and step == math.ceil(nth * grid - 1e-9)
+
+
+def _history_line(
+    step: int,
+    steps_per_epoch: float,
+    progress: Progress,
+    psnr: Mapping[int, Mapping[Any, float]],
+    on_val: bool,
+) -> dict[str, Any]:
+    """One line of history.jsonl: mean loss since the last one, and PSNR by scale and plane."""
+    mean = {name: total / progress.summed for name, total in progress.sums.items()}
+    values = {
+        str(scale): {plane: value if math.isfinite(value) else None for plane, value in planes.items()}
+        for scale, planes in psnr.items()
+    }
+    epoch = round(step / steps_per_epoch, 6)
+    return {"step": step, "epoch": epoch, "loss": mean, "psnr": values, "on": "val" if on_val else "test"}
+
+
+def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
+    """Take note of the best validation: mean PSNR over planes at the run scale."""
+    mean = math.fsum(psnr.values()) / len(psnr)
+    if not math.isfinite(mean) or (progress.best is not None and mean <= progress.best["psnr"]):
+        return False
+    progress.best = {"step": step, "psnr": mean}
+    return True
+
+
+def _say(shown: Bar, run_id: str, line: Mapping[str, Any]) -> None:
+    loss = ", ".join(f"{name} {value:.4g}" for name, value in line["loss"].items())
+    scales = "; ".join(
+        f"×{scale} " + " ".join(f"{plane} {'–' if v is None else f'{v:.2f}'}" for plane, v in planes.items())
+        for scale, planes in line["psnr"].items()
+    )
+    where = "val" if line["on"] == "val" else "test (no val pictures)"
+    shown.say(
+        f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}; PSNR on {where}: {scales} dB"
+    )
+
+
+def _stopped(paths: RunPaths, stop: Stop, step: int, target: int) -> StoppedError:
+    return StoppedError(
+        f"{paths.id} stopped at step {step:,} of {target:,} on {stop.reason}; everything is saved. "
+        "Run the same command to go on."
+    )
+
+
+def _diverged(paths: RunPaths, spec: RunSpec, step: int, what: str, saved: int) -> DivergedError:
+    rate = spec.learning_rate or 0.0
+    kept = f"Last good checkpoint: step {saved:,}." if saved else "No checkpoint had been saved yet."
+    return DivergedError(
+        f"{paths.id} stopped at step {step:,}: {what.replace('nan', 'NaN')}. {kept} A learning rate of {rate:g} is "
+        f"the likely cause; try --lr {rate / 10:g}, or --clip 1."
+    )

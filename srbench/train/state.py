@@ -1,0 +1,209 @@
+"""Everything of a run that training changes, and how it goes into a checkpoint and comes out again."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from srbench.errors import CheckpointError
+from srbench.predict import Networks
+from srbench.registry import registry
+from srbench.spec import RunSpec
+from srbench.train.losses import BoundLoss, bind_losses, trainable
+from srbench.train.optimizers import OPTIMIZERS
+from srbench.train.sampling import seed_of
+from srbench.types import Plane, networks_of
+
+
+def build_networks(spec: RunSpec, device: torch.device) -> dict[Plane, nn.Module]:
+    """The untrained networks of a run, channels_last on the device, each initialised from (seed, plane).
+
+    So the `r` network of an `r,g,b` run begins as that of an `r` run with the same seed.
+    """
+    model = registry().find("model", spec.model.name)
+    networks: dict[Plane, nn.Module] = {}
+    for plane in networks_of(spec.network_channels):
+        planes = 3 if plane == "rgb" else 1
+        with torch.random.fork_rng():
+            torch.manual_seed(seed_of("init", spec.seed, plane))
+            network = model.build(planes=planes, scale=spec.scale, **spec.model.params)
+        networks[plane] = network.to(device, memory_format=torch.channels_last)
+    return networks
+
+
+def load_weights(networks: Networks, tensors: Mapping[str, Tensor]) -> None:
+    """Copy `plane.parameter` → tensor into the networks, each into its own memory format.
+
+    Raises:
+        CheckpointError: names or shapes do not fit.
+    """
+    for plane, network in networks.items():
+        mine = {
+            name.removeprefix(f"{plane}."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(f"{plane}.")
+        }
+        try:
+            network.load_state_dict(mine)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"The stored weights do not fit the network of plane {plane}: {' '.join(str(error).split())}. "
+                "The model's plugin has changed since; install the version that run.json names."
+            ) from error
+
+
+def weights(networks: Networks) -> dict[str, Tensor]:
+    """Parameters and buffers of all networks by `plane.name`."""
+    return {
+        f"{plane}.{name}": tensor
+        for plane, network in networks.items()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+class TrainingState:
+    """Networks, their moving average, losses, optimizers and scalers of one run.
+
+    Args:
+        spec: what to train.
+        device: where.
+        fp16: whether gradients are scaled, which fp16 needs.
+    """
+
+    def __init__(self, spec: RunSpec, device: torch.device, *, fp16: bool = False) -> None:
+        assert spec.loss is not None
+        assert spec.optimizer is not None
+        self.networks: dict[Plane, nn.Module] = build_networks(spec, device)
+        self.losses: dict[Plane, list[BoundLoss]] = bind_losses(
+            spec.loss, tuple(self.networks), spec.seed or 0, device
+        )
+        self.ema: dict[Plane, nn.Module] | None = None
+        if spec.ema is not None:
+            self.ema = {
+                plane: copy.deepcopy(one).requires_grad_(False) for plane, one in self.networks.items()
+            }
+        self._parameters: dict[str, dict[str, nn.Parameter]] = {
+            owner: dict(self._named(owner)) for owner in dict.fromkeys([*self.networks, *self.losses])
+        }
+        build = OPTIMIZERS[spec.optimizer.name]
+        self.optimizers: dict[str, Optimizer] = {
+            owner: build(named.values(), learning_rate=spec.learning_rate, **spec.optimizer.params)
+            for owner, named in self._parameters.items()
+            if named
+        }
+        self.groups = self._backward_groups()
+        self.scalers = {group: torch.amp.GradScaler(device.type) for group in self.groups if fp16}
+
+    def _named(self, owner: Plane) -> Iterator[tuple[str, nn.Parameter]]:
+        if owner in self.networks:
+            for name, parameter in self.networks[owner].named_parameters():
+                if parameter.requires_grad:
+                    yield f"{owner}.{name}", parameter
+        for name, parameter in trainable(self.losses.get(owner, [])):
+            yield f"loss.{name}", parameter
+
+    def _backward_groups(self) -> dict[str, tuple[Plane, ...]]:
+        """Networks that share a backward pass: each its own, unless a loss looks at the RGB picture."""
+        joint = any(loss.component.domain == "rgb" for losses in self.losses.values() for loss in losses)
+        return {"all": tuple(self.networks)} if joint else {plane: (plane,) for plane in self.networks}
+
+    def owners(self, group: str) -> list[str]:
+        """The optimizers that step after the backward pass of a group."""
+        planes = set(self.losses) if group == "all" else set()
+        return [owner for owner in self.optimizers if owner in {*self.groups[group], *planes}]
+
+    def parameters(self, owner: str) -> list[nn.Parameter]:
+        """What the optimizer `owner` trains."""
+        return list(self._parameters[owner].values())
+
+    @property
+    def scored(self) -> dict[Plane, nn.Module]:
+        """What is validated and scored: the moving average where it is on."""
+        return self.ema if self.ema is not None else self.networks
+
+    @torch.no_grad()
+    def average(self, decay: float) -> None:
+        """Move the average towards the weights: average · decay + weights · (1 − decay); buffers follow."""
+        if self.ema is None:
+            return
+        for plane, network in self.networks.items():
+            average = self.ema[plane]
+            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+            for mine, current in zip(average.buffers(), network.buffers(), strict=True):
+                mine.copy_(current)
+
+    def is_finite(self) -> bool:
+        """Whether every weight is a number."""
+        return all(
+            bool(torch.isfinite(parameter).all())
+            for network in self.networks.values()
+            for parameter in network.parameters()
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What training goes on from: raw weights, loss parameters and buffers, optimizer moments."""
+        tensors = {f"raw.{name}": tensor for name, tensor in weights(self.networks).items()}
+        for name, tensor in self._loss_tensors():
+            tensors[name] = tensor
+        for owner, optimizer in self.optimizers.items():
+            for name, parameter in self._parameters[owner].items():
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        tensors[f"optimizer.{owner}/{name}/{key}"] = value
+        return tensors
+
+    def scalars(self) -> dict[str, Any]:
+        """What is not a tensor: the scalers of fp16."""
+        return {"scalers": {group: scaler.state_dict() for group, scaler in self.scalers.items()}}
+
+    @torch.no_grad()
+    def load(
+        self, model: Mapping[str, Tensor], state: Mapping[str, Tensor], scalars: Mapping[str, Any]
+    ) -> None:
+        """Go back to a checkpoint, bit for bit.
+
+        Raises:
+            CheckpointError: it does not fit this run's networks, losses or optimizer.
+        """
+        raw = {name.removeprefix("raw."): one for name, one in state.items() if name.startswith("raw.")}
+        load_weights(self.networks, raw)
+        if self.ema is not None:
+            load_weights(self.ema, model)
+        try:
+            for name, tensor in self._loss_tensors():
+                tensor.copy_(state[name])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"The stored state of a loss does not fit: {error}.") from error
+        stored: dict[str, dict[str, dict[str, Tensor]]] = {}
+        for name, tensor in state.items():
+            if name.startswith("optimizer."):
+                owner, parameter, key = name.removeprefix("optimizer.").split("/")
+                stored.setdefault(owner, {}).setdefault(parameter, {})[key] = tensor
+        for owner, optimizer in self.optimizers.items():
+            for name, parameter in self._parameters[owner].items():
+                for key, tensor in stored.get(owner, {}).get(name, {}).items():
+                    optimizer.state[parameter][key] = _like(parameter, tensor)
+        for group, scaler in self.scalers.items():
+            scaler.load_state_dict(scalars["scalers"][group])
+
+    def _loss_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for losses in self.losses.values():
+            yield from ((f"loss.{name}", parameter) for name, parameter in trainable(losses))
+            for loss in losses:
+                if loss.module is not None:
+                    for name, buffer in loss.module.named_buffers():
+                        yield f"loss.{loss.key}.{name}", buffer
+
+
+def _like(parameter: nn.Parameter, tensor: Tensor) -> Tensor:
+    """A moment in its parameter's memory format; a step counter as it is.
+
+    Fused Adam walks parameter and moments by their storage: a moment left in the file's own format is added
+    to the wrong weights, silently (7e-3 apart after 5 steps).
+    """
+    if tensor.shape == parameter.shape:
+        return torch.empty_like(parameter).copy_(tensor)
+    return tensor.to(parameter.device)

@@ -1,0 +1,83 @@
+"""Time limit and signals → one flag that long loops look at between two pieces of work."""
+
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from srbench.errors import StoppedError, UsageError
+
+
+class Stop:
+    """Whether the program has been asked to stop, and why.
+
+    Args:
+        max_time_s: stop this many seconds from now; None: no limit.
+    """
+
+    def __init__(self, max_time_s: float | None = None) -> None:
+        self._deadline = None if max_time_s is None else time.monotonic() + max_time_s
+        self._max_time_s = max_time_s
+        self._signal: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop (`Ctrl-C`, `SIGTERM`, the time limit), or None to go on."""
+        if self._signal is None and self._deadline is not None and time.monotonic() >= self._deadline:
+            return f"reaching --max-time {format_duration(self._max_time_s or 0)}"
+        return self._signal
+
+    def check(self) -> None:
+        """Stop here if asked to: for loops that have nothing of their own to save.
+
+        Raises:
+            StoppedError: with the reason; the caller above says what is saved.
+        """
+        if self.reason is not None:
+            raise StoppedError(f"Stopped on {self.reason}. Run the same command to go on.")
+
+    @contextmanager
+    def listening(self) -> Iterator["Stop"]:
+        """Take SIGINT, SIGTERM and SIGUSR1 as requests while the block runs; a second Ctrl-C ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self  # only the main thread can listen; the time limit works everywhere
+            return
+        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1"}
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self._signal is not None and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self._signal = names[signal.Signals(number)]
+
+        before = {number: signal.signal(number, ask) for number in names}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def parse_duration(text: str) -> float:
+    """`11h30m`, `90m`, `45s` or plain seconds → seconds.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    match = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if not text.strip() or match is None:
+        raise UsageError(f"--max-time {text!r} is no duration. Write it like 11h30m, 90m or 45s.")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as people say them: `45 s`, `7 min 30 s`, `11 h 30 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")

@@ -1,0 +1,98 @@
+"""Mean PSNR of each scale and plane on held-out pictures: the curves, and what `best` is chosen by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.metrics.protocol import prepare
+from srbench.metrics.psnr import psnr
+from srbench.predict import Networks, predict
+from srbench.spec import RunSpec
+from srbench.types import Picture, Plane, scored_planes
+
+
+@dataclass(frozen=True)
+class _Held:
+    lr: Tensor
+    hr: dict[int, Tensor]
+
+
+class Validation:
+    """Held-out pictures, decoded and degraded once.
+
+    Args:
+        spec: the run.
+        pictures: to validate on.
+        scales: the scales its networks predict.
+        degrade: HR → LR.
+        size_multiple: of the model.
+        device: where the networks are.
+        progress: called once a picture.
+
+    Raises:
+        PictureError: a picture cannot be decoded.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        pictures: Sequence[Picture],
+        scales: Sequence[int],
+        degrade: Degrade,
+        size_multiple: int,
+        device: torch.device,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._spec, self._size_multiple, self._device = spec, size_multiple, device
+        self.planes: tuple[Plane, ...] = tuple(
+            plane for plane in scored_planes(spec.network_channels) if plane != "rgb"
+        )
+        if spec.channels == "y":
+            self.planes = ("y",)
+        self._held: list[_Held] = []
+        for picture in pictures:
+            hr = read_rgb(picture, spec.scale)
+            # 8 bits each: a validation set of large photographs stays in memory between evaluations.
+            references = {
+                scale: (reference(hr, scale, spec.scale, degrade) * 255).round().to(torch.uint8)
+                for scale in scales
+            }
+            self._held.append(_Held(degrade(hr, spec.scale).float(), references))
+            progress()
+
+    def __call__(self, networks: Networks, check: Callable[[], None]) -> dict[int, dict[Plane, float]]:
+        """Mean PSNR in dB by scale and plane; border of `scale` pixels cropped.
+
+        Args:
+            networks: to validate; put into evaluation mode and back.
+            check: called between two pictures; raises to stop.
+        """
+        training = {plane: network.training for plane, network in networks.items()}
+        for network in networks.values():
+            network.eval()
+        sums: dict[int, Tensor] = {}
+        for held in self._held:
+            check()
+            prediction = predict(
+                networks,
+                self._spec.network_channels,
+                held.lr.to(self._device),
+                self._spec.scale,
+                self._size_multiple,
+            )
+            for scale, sr in prediction.items():
+                hr = held.hr[scale].to(self._device).float() / 255
+                if self._spec.channels in ("r", "g", "b"):
+                    number = ("r", "g", "b").index(self._spec.channels)
+                    hr = hr[:, number : number + 1]
+                values = psnr(*prepare(sr, hr, self.planes, scale))[0].cpu()
+                sums[scale] = sums.get(scale, torch.zeros_like(values)) + values
+        for plane, network in networks.items():
+            network.train(training[plane])
+        return {
+            scale: dict(zip(self.planes, (total / len(self._held)).tolist(), strict=True))
+            for scale, total in sorted(sums.items())
+        }
