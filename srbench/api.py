@@ -1,8 +1,13 @@
 """All that a plugin may import. What is not listed here may change without notice."""
 
+from typing import TYPE_CHECKING
+
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
 from srbench.hookspecs import hookimpl
 from srbench.types import Channels, Dataset, Picture, Plane, RunInfo
+
+if TYPE_CHECKING:
+    from srbench.images.resize import resize_bicubic
 
 API_VERSION = 1
 """Raised when a hook or a guarantee changes in a way that plugins can notice."""

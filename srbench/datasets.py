@@ -47,8 +47,8 @@ class BuiltDataset:
         """
         if not self.pictures.train:
             raise DatasetError(
-                f"Dataset {self.text!r} has no training pictures, so nothing can be trained on it. Give it to "
-                "--test, and another one to --dataset (folder:train=DIR, or sample)."
+                f"Dataset {self.text!r} has no training pictures, so nothing can be trained on it. Give it "
+                "to --test, and another one to --dataset (folder:train=DIR, or sample)."
             )
         return DatasetSpec(name=self.name, params=self.params, sha256=content_hash(self.pictures.train))
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from srbench.datasets import TestSet
 from srbench.checkpoint.read import read_latest
+from srbench.datasets import TestSet
 from srbench.errors import CheckpointError, MetricUnavailable
 from srbench.grammar import parse_term
 from srbench.images.png import read_picture
@@ -25,7 +25,7 @@ from srbench.store.pictures import write_picture
 from srbench.store.runs import read_summary
 from srbench.store.scores import Score, read_scores, write_scores
 from srbench.train.state import build_networks, load_weights
-from srbench.types import Picture, Plane, scored_planes
+from srbench.types import Picture, Plane, networks_of, scored_planes
 
 Grey = Literal["rgb", "keep"]
 
@@ -237,7 +237,7 @@ class _Scorer:
         for scale, sr in prediction.items():
             target = reference(hr, scale, self._spec.scale, self._degrade).to(self._device)
             if sr.shape[1] == 1:
-                target = plane_of(target, channels)
+                target = plane_of(target, networks_of(channels)[0])
             for metric in self._scoring.metrics:
                 wanted = [one for one in items if one.scale == scale and one.metric.label == metric.label]
                 if wanted:

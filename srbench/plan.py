@@ -233,7 +233,7 @@ def _schedule(text: str, budget: Budget) -> ComponentSpec:
     schedule = _core_component("schedule", text, SCHEDULES)
     params = schedule.params
     if schedule.name == "cosine" and params["steps"] is None and params["epochs"] is None:
-        # A cosine has a horizon, and a run with another horizon is another run: the budget becomes part of it.
+        # A run with another horizon is another run, so here the budget becomes part of the spec.
         params = {**params, "steps": budget.steps, "epochs": budget.epochs}
     return ComponentSpec(name=schedule.name, params=params)
 

@@ -76,8 +76,8 @@ def predicted_scales(
     scales = sorted(as_prediction(output, run_scale))
     if run_scale not in scales or any(run_scale % scale for scale in scales):
         raise UsageError(
-            f"The model predicts the scales {scales} where its run scale is {run_scale}. It must predict that one, "
-            "and beside it only its divisors; this is a fault of its plugin."
+            f"The model predicts the scales {scales} where its run scale is {run_scale}. It must predict "
+            "that one, and beside it only its divisors; this is a fault of its plugin."
         )
     return scales
 

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, Literal
 
@@ -221,6 +221,15 @@ def resolve(target: Target) -> Any:
     return value
 
 
+_CLASSES: dict[Kind, type[Component]] = {
+    "model": Model,
+    "loss": Loss,
+    "dataset": Component,
+    "metric": Metric,
+    "degradation": Component,
+}
+
+
 def _plural(kind: Kind) -> str:
     return "losses" if kind == "loss" else f"{kind}s"
 
@@ -233,8 +242,8 @@ def _component(
         raise ValueError(f"the name {name!r} must be one word without any of / : , = + * and quotes")
     if not callable(target) and not (isinstance(target, str) and target.count(":") == 1):
         raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
-    cls = {"model": Model, "loss": Loss, "metric": Metric}.get(kind, Component)
-    known = set(cls.__dataclass_fields__) - set(Component.__dataclass_fields__)
+    cls = _CLASSES[kind]
+    known = {field.name for field in fields(cls)} - {field.name for field in fields(Component)}
     for option in options:
         if option not in known:
             raise ValueError(f"register takes no {option!r}.{did_you_mean(option, known)}")

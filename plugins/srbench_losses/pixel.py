@@ -9,7 +9,7 @@ from torch import Tensor
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 Reduction: TypeAlias = Literal["mean", "sum"]
-"""`mean` over everything; or `sum` over the planes and pixels of a picture, and the mean over the batch, which
+"""`mean` over everything; or `sum` over planes and pixels of a picture, and the mean over the batch, which
 makes the gradient, and so the learning rate that suits it, depend on the area of a patch."""
 
 

@@ -1,0 +1,1 @@
+"""The one checkpoint protocol: format, writing, reading."""

@@ -18,7 +18,7 @@ from srbench.checkpoint.format import (
     folder_name,
     folders,
 )
-from srbench.files import canonical_json, cannot_write, sha256_file, sync_directory
+from srbench.files import cannot_write, canonical_json, sha256_file, sync_directory
 
 
 def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Path:

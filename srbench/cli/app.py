@@ -18,8 +18,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, resume and score super-resolution models under one protocol.\n\n"
-    "srbench run --model lapsrn --loss charbonnier trains, evaluates and stores; the same line again resumes or "
-    "skips what is done. srbench table compares everything in results/.",
+    "srbench run --model lapsrn --loss charbonnier trains, evaluates and stores; the same line again "
+    "resumes or skips what is done. srbench table compares everything in results/.",
 )
 
 
@@ -35,8 +35,12 @@ def _global(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress bars; warnings and errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more: what is found, tried, skipped.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No progress bars; warnings and errors only.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Say more: what is found, tried, skipped.")
+    ] = False,
 ) -> None:
     context.obj = {"quiet": quiet}
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
@@ -57,8 +61,8 @@ def _add(name: str, module: str, attribute: str) -> None:
 
 
 _add("run", "run", "run")
-#_add("table", "table", "table")
-#_add("runs", "runs", "app")
+# _add("table", "table", "table")
+# _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
 _add("plugins", "plugins", "plugins")
 
@@ -71,7 +75,9 @@ def main() -> None:
         Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Ended at once. What was saved last is sound; the same command goes on from it.")
+        Console(stderr=True).print(
+            "Ended at once. What was saved last is sound; the same command goes on from it."
+        )
         sys.exit(130)
 
 

@@ -39,6 +39,4 @@ def evaluate_run(
     tests = [build_dataset(text).test for text in split_list(test or [])]
     scoring = scoring_of(metric, grey, lpips_weights, save_images)
     with Stop().listening() as stop:
-        report(
-            score_stored(found, tests, scoring, pick_device(device), stop, quiet=context.obj["quiet"])
-        )
+        report(score_stored(found, tests, scoring, pick_device(device), stop, quiet=context.obj["quiet"]))

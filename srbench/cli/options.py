@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+_AXIS = "Runs (a comma list or a repeated option spans a matrix)"
+_TRAIN = "Training (what is not given comes from the model's recipe)"
+_MACHINE = "Machine"
+
 Results = Annotated[
     Path | None,
     typer.Option("--results", metavar="DIR", help="The store. Default: SRBENCH_RESULTS, else results/ here."),
@@ -45,8 +49,8 @@ LpipsWeights = Annotated[
         "--lpips-weights",
         metavar="DIR",
         rich_help_panel="Scoring",
-        help="Folder with LPIPS backbone weights (alexnet-owt-7be5be79.pth, squeezenet1_1-…, vgg16-…). Default: "
-        "SRBENCH_LPIPS_WEIGHTS, else the cache, else a verified download.",
+        help="Folder with LPIPS backbone weights (alexnet-owt-7be5be79.pth, squeezenet1_1-…, vgg16-…). "
+        "Default: SRBENCH_LPIPS_WEIGHTS, else the cache, else a verified download.",
     ),
 ]
 SaveImages = Annotated[
@@ -64,7 +68,205 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        rich_help_panel="Machine",
+        rich_help_panel=_MACHINE,
         help="auto (a GPU where there is one), cpu, cuda, cuda:1 or mps.",
+    ),
+]
+
+Model = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_AXIS,
+        help="Model, such as lapsrn or lapsrn:depth=5; srbench plugins lists them.",
+    ),
+]
+Loss = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_AXIS,
+        help="Loss, such as charbonnier:eps=1e-6; a weighted sum is written l2+0.1*charbonnier.",
+    ),
+]
+Dataset = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_AXIS,
+        help="What to train on: sample (real pictures that scikit-image brings; the default), "
+        "folder:train=DIR,test=DIR, folder:root=DIR,tile=128, bsds200:root=DIR …",
+    ),
+]
+Channels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PLANES",
+        rich_help_panel=_AXIS,
+        help="What networks see: r,g,b (three separate networks), rgb, y, r, g or b. Repeat the option "
+        "for several. Default: the model's own.",
+    ),
+]
+Scale = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FACTOR",
+        rich_help_panel=_AXIS,
+        help="Enlargement, 4 unless given.",
+    ),
+]
+Seed = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="NUMBER",
+        rich_help_panel=_AXIS,
+        help="Seed of initialisation, order and crops, 0 unless given. Repeat the option for several.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        rich_help_panel="Budget",
+        help="Train up to this step. More than before goes on with the same run, and equals the larger "
+        "budget in one go.",
+    ),
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        rich_help_panel="Budget",
+        help="The same in epochs.",
+    ),
+]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        rich_help_panel="Budget",
+        help="Stop after this time (11h30m, 90m), save, and exit with code 75: run me again.",
+    ),
+]
+Recipe = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_TRAIN,
+        help="Settings that the model's plugin recommends: default, or paper for those it was published "
+        "with.",
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        rich_help_panel=_TRAIN,
+        help="Patches a step. More needs memory in proportion.",
+    ),
+]
+Patch = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        metavar="PIXELS",
+        rich_help_panel=_TRAIN,
+        help="Side of the random HR training crop, a multiple of --scale. Memory grows with its square.",
+    ),
+]
+Lr = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        rich_help_panel=_TRAIN,
+        help="Learning rate.",
+    ),
+]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_TRAIN,
+        help="adam, adamw or sgd, with parameters: adam:beta1=0.9,beta2=0.99 or "
+        "sgd:momentum=0.9,weight_decay=1e-4.",
+    ),
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_TRAIN,
+        help="constant, step:every=50,factor=0.5 (in epochs) or cosine (its horizon is the budget, and "
+        "part of the run).",
+    ),
+]
+Clip = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NORM",
+        rich_help_panel=_TRAIN,
+        help="Clip each network's gradient to this norm.",
+    ),
+]
+Ema = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DECAY",
+        rich_help_panel=_TRAIN,
+        help="Score a moving average of the weights with this decay (0.999); 0 switches it off.",
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_TRAIN,
+        help="auto (bf16 where the hardware has it, else fp32), fp32, bf16 or fp16.",
+    ),
+]
+Degradation = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_TRAIN,
+        help="How LR is made from HR. bicubic:round=false leaves LR unrounded, as LapSRN's paper does.",
+    ),
+]
+Determinism = Annotated[
+    str,
+    typer.Option(
+        metavar="MODE",
+        rich_help_panel=_MACHINE,
+        help="exact: a resumed run has the bits of an uninterrupted one. fast: it may differ in the last "
+        "digits.",
+    ),
+]
+SaveEvery = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        rich_help_panel=_MACHINE,
+        help="Seconds between checkpoints.",
+    ),
+]
+EvalEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="STEPS",
+        rich_help_panel=_MACHINE,
+        help="Steps between evaluations. Default: the first whole number of epochs that is 200 steps or "
+        "more.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Say what would run, and what of it is done.",
     ),
 ]

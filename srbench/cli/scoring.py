@@ -26,7 +26,9 @@ def scoring_of(
     if grey not in ("rgb", "keep"):
         raise UsageError(f"--grey {grey} is neither rgb nor keep.")
     if lpips_weights is not None and not lpips_weights.is_dir():
-        raise UsageError(f"--lpips-weights {lpips_weights} is no folder. Name the folder that holds the weights.")
+        raise UsageError(
+            f"--lpips-weights {lpips_weights} is no folder. Name the folder that holds the weights."
+        )
     set_weights_dir(lpips_weights)
     active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
     for reason in unavailable.values():

@@ -1,0 +1,1 @@
+"""Pictures: decoding, colour, resizing, the store of training pixels, downloads."""

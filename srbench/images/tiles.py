@@ -171,7 +171,7 @@ class _Bytes:
     """8-bit values appended to a nameless file and mapped into memory: a set may exceed it."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="srbench-")
+        self._file = tempfile.TemporaryFile(prefix="srbench-")  # noqa: SIM115 - lives as long as its map
 
     def append(self, values: Tensor) -> None:
         try:

@@ -1,0 +1,1 @@
+"""Metrics: pure functions on tensors, and the protocol they are called under."""

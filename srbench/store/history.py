@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from srbench.files import canonical_json, cannot_write, write_atomic
+from srbench.files import cannot_write, canonical_json, write_atomic
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:

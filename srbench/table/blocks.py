@@ -5,7 +5,7 @@ by column. Nothing is compared across blocks: not an inner ×2 of a ×4 network 
 degradations, not two versions of a metric's weights.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
@@ -17,14 +17,12 @@ from srbench.store.runs import StoredRun, current_status
 from srbench.table.labels import Labels, labels_of, value_text
 from srbench.types import CHANNELS, scored_planes
 
-_PER_SCORE = ("plane", "border", "metric", "settings", "facts")
+_OF_COLUMN = ("plane", "border", "metric", "settings", "facts")
 """Keys of a protocol that may differ from column to column of one row."""
 
-_FIRST = ("psnr", "ssim", "lpips")
+_METRICS = ("psnr", "ssim", "lpips")
 _PLANES = ("r", "g", "b", "y", "rgb")
 _LABELS = ("loss", "channels", "dataset", "seed", "step", "settings")
-
-NOT_APPLICABLE = "·"
 
 
 class Column(NamedTuple):
@@ -62,9 +60,14 @@ class Row:
         return bool(self.run.record.spec["model"]["name"] == BASELINE)
 
     @property
-    def protocols(self) -> dict[Column, str]:
-        """Column → protocol hash."""
-        return {column: score["protocol"] for column, score in self.scores.items()}
+    def unavailable(self) -> Mapping[str, str]:
+        """Metric label → why it could not be computed."""
+        return self.run.summary["unavailable"] if self.run.summary else {}
+
+    def protocol(self, column: Column) -> Mapping[str, Any]:
+        """What the score in `column` depends on."""
+        protocols = self.run.summary["protocols"] if self.run.summary else {}
+        return dict(protocols[self.scores[column]["protocol"]])
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Cell:
     """What stands in a column of a row.
 
     Args:
-        text: the mean, `·` (the run has no such plane), `missing`, or `–` (no picture has a value).
+        text: a label, a mean, `·` (the run has no such plane), `missing`, or `–` (no picture has a value).
         rank: 1 for the best value of its block and column, 2 for the next, 0 for all others.
         gain: difference to the baseline, of metrics in dB.
         interval: 95 % interval of the mean.
@@ -81,8 +84,8 @@ class Cell:
 
     text: str
     rank: int = 0
-    gain: str | None = None
-    interval: str | None = None
+    gain: str = ""
+    interval: str = ""
     mark: int | None = None
 
 
@@ -95,58 +98,60 @@ class Metric:
     unit: str
 
     @property
+    def name(self) -> str:
+        """`PSNR`, or as registered where the field has no capitals for it."""
+        name = self.label.partition(":")[0]
+        return name.upper() if name in _METRICS else name
+
+    @property
     def title(self) -> str:
         """`PSNR dB ↑`, `LPIPS ↓ (squeeze)`."""
-        name, _, settings = self.label.partition(":")
-        arrow = {"higher": "↑", "lower": "↓", None: ""}[self.better]
-        shown = ",".join(one.removeprefix("net=") for one in settings.split(",")) if settings else ""
-        words = (name.upper() if name in _FIRST else name, self.unit, arrow, f"({shown})" if shown else "")
-        return " ".join(filter(None, words))
+        settings = self.label.partition(":")[2].removeprefix("net=")
+        arrow = {"higher": "↑", "lower": "↓"}.get(self.better or "", "")
+        return " ".join(filter(None, (self.name, self.unit, arrow, f"({settings})" if settings else "")))
 
 
 @dataclass
 class Block:
-    """Rows that may be compared, best values marked.
+    """Rows that may be compared, the baseline first, best values marked.
 
     Args:
-        rows: the baseline first.
-        names: of each row, its texts under `Table.label_columns`.
+        rows: at least one.
+        columns: in the order to show.
+        names: of each row, its cells under `Table.label_columns`.
         cells: of each row, column → cell.
-        conditions: what its scores were made under, key → value.
-        apart: those conditions in which other blocks of the table differ.
-        marks: numbers of the notes its rows and cells refer to.
+        conditions: what its scores were made under, key → value; `facts`: the same of its metrics' insides.
+        apart: those of both in which other blocks of the table differ.
+        pictures: how many the means are over, those left out included.
     """
 
     rows: list[Row]
     columns: list[Column] = field(default_factory=list)
-    names: list[list[str]] = field(default_factory=list)
+    names: list[list[Cell]] = field(default_factory=list)
     cells: list[dict[Column, Cell]] = field(default_factory=list)
     conditions: dict[str, str] = field(default_factory=dict)
-    apart: list[str] = field(default_factory=list)
-    marks: set[int] = field(default_factory=set)
+    facts: dict[str, str] = field(default_factory=dict)
+    apart: dict[str, str] = field(default_factory=dict)
+    pictures: str = ""
 
     @property
-    def factor(self) -> str:
-        """`×4`, or `×2 (of ×4)` for an inner output."""
+    def name(self) -> str:
+        """`sample ×4`, or `sample ×2 (of ×4)` for an inner output."""
         row = self.rows[0]
-        return f"×{row.scale}" if row.scale == row.run_scale else f"×{row.scale} (of ×{row.run_scale})"
-
-    @property
-    def test(self) -> str:
-        """The test's label."""
-        return self.rows[0].test
-
-    @property
-    def pictures(self) -> str:
-        """How many pictures the means are over, those left out included."""
-        counts = {score["n"] + score["left_out"] for row in self.rows for score in row.scores.values()}
-        number = "–".join(str(count) for count in sorted({min(counts), max(counts)}))
-        return f"{number} picture" + ("" if number == "1" else "s")
+        inner = "" if row.scale == row.run_scale else f" (of ×{row.run_scale})"
+        return f"{row.test} ×{row.scale}{inner}"
 
     @property
     def title(self) -> str:
         """Test, scale, pictures, and what tells it from other blocks."""
-        return " · ".join([f"{self.test} {self.factor}", self.pictures, *self.apart])
+        return " · ".join([self.name, self.pictures, *(f"{key} {one}" for key, one in self.apart.items())])
+
+    @property
+    def marks(self) -> list[int]:
+        """Numbers of the notes its cells refer to."""
+        cells = [cell for row in self.names for cell in row]
+        cells += [cell for row in self.cells for cell in row.values()]
+        return sorted({cell.mark for cell in cells if cell.mark})
 
 
 @dataclass(frozen=True)
@@ -154,26 +159,26 @@ class Table:
     """All that any text format shows.
 
     Args:
+        blocks: in the order to show.
+        metrics: label → what its header says.
+        label_columns: names of the columns before the first metric.
         constants: what is the same for every trained row: `dataset sample`, `seed 0`.
         protocol: what all scores were made under.
-        label_columns: names of the columns before the first metric.
-        metrics: label → metric.
-        blocks: in the order to show.
-        notes: the first is number 1.
+        notes: the first is number 1; those about blocks have no mark.
     """
 
+    blocks: list[Block]
+    metrics: dict[str, Metric]
+    label_columns: list[str]
     constants: list[str]
     protocol: list[str]
-    label_columns: list[str]
-    metrics: dict[str, Metric]
-    blocks: list[Block]
     notes: list[str]
 
 
 def rows_of(
     runs: Sequence[StoredRun], metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
 ) -> list[Row]:
-    """The rows of all scored runs in the order to show, columns sorted.
+    """The rows of all scored runs in the order to show, their columns sorted.
 
     Args:
         runs: from the store.
@@ -185,74 +190,63 @@ def rows_of(
     """
     scored = [run for run in runs if run.summary is not None]
     labels = labels_of(scored)
-    rows = [row for run in scored for row in _rows_of_run(run, labels[run.id])]
-    known = {column.metric for row in rows for column in row.scores} | {
-        label for run in scored for label in (run.summary or {})["unavailable"]
-    }
-    keep = [label for label in known if metrics is None or _is_named(label, metrics, ":")]
-    _check_known("metric", metrics, known, ":")
-    rows = _with_test_labels(rows)
+    rows = _with_test_labels([row for run in scored for row in _rows_of_run(run, labels[run.id])])
+    known = {column.metric for row in rows for column in row.scores}
+    _check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
     _check_known("test", tests, {row.test for row in rows}, "@")
-
     kept = []
     for row in rows:
-        scores = {column: row.scores[column] for column in sorted(row.scores, key=_column_order)}
-        scores = {column: score for column, score in scores.items() if column.metric in keep}
-        wanted = scores or any(label in keep for label in (row.run.summary or {})["unavailable"])
-        if wanted and (tests is None or _is_named(row.test, tests, "@")):
-            kept.append(replace(row, scores=scores))
+        if _is_wanted(row.test, tests, "@"):
+            columns = sorted(
+                (one for one in row.scores if _is_wanted(one.metric, metrics, ":")), key=_column_order
+            )
+            kept.append(replace(row, scores={column: row.scores[column] for column in columns}))
     return sorted(kept, key=_row_order)
 
 
 def build_table(
-    runs: Sequence[StoredRun],
-    metrics: Sequence[str] | None = None,
-    tests: Sequence[str] | None = None,
+    runs: Sequence[StoredRun], metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
 ) -> Table:
     """Rows grouped to blocks, cells written, what is constant taken out, notes collected.
 
     Raises:
         UsageError: a metric or test that no run has.
     """
-    rows = [row for row in rows_of(runs, metrics, tests) if row.scores]
-    found = {
-        score["metric"]: Metric(score["metric"], score["better"], score["unit"])
-        for row in rows
-        for score in row.scores.values()
-    }
-    lacking = sorted(
-        {label for row in rows for label in _unavailable(row) if metrics is None or _is_named(label, metrics, ":")}
-    )
-    infos = {**found, **{label: Metric(label, None, "") for label in lacking if label not in found}}
-    planes = {label: [c for row in rows for c in row.scores if c.metric == label] for label in infos}
-    blocks = _grouped(rows)
+    rows = rows_of(runs, metrics, tests)
+    lacking = {label for row in rows for label in row.unavailable if _is_wanted(label, metrics, ":")}
+    infos = {label: Metric(label, None, "") for label in lacking}
+    planes: dict[str, set[Column]] = {}
+    for row in rows:
+        for column, score in row.scores.items():
+            infos[column.metric] = Metric(column.metric, score["better"], score["unit"])
+            planes.setdefault(column.metric, set()).add(column)
+
     notes: dict[str, int] = {}
-    for block in blocks:
-        absent = [label for row in block.rows for label in _unavailable(row) if label in infos]
+    blocks = []
+    for block in _grouped(rows):
         columns = {column for row in block.rows for column in row.scores}
-        for label in absent:
-            if not any(column.metric == label for column in columns):
-                columns.update(planes[label] or [Column(label, "")])
+        for label in lacking.intersection(*[{*row.unavailable} for row in block.rows]):
+            columns |= planes.get(label, {Column(label, "")})
         block.columns = sorted(columns, key=_column_order)
-        block.cells = [{} for _ in block.rows]
         for column in block.columns:
-            for cells, cell in zip(block.cells, _cells(block, column, infos[column.metric], notes), strict=True):
-                cells[column] = cell
-    protocol = _set_apart(blocks, notes)
-    constants, label_columns = _set_names(blocks, notes)
-    for block in blocks:
-        block.marks.update(cell.mark for cells in block.cells for cell in cells.values() if cell.mark)
-    return Table(constants, protocol, label_columns, infos, blocks, list(notes))
+            _write_cells(
+                block, column, infos[column.metric], lambda text: notes.setdefault(text, len(notes) + 1)
+            )
+        if columns:
+            blocks.append(block)
+    constants, label_columns = _write_names(blocks, lambda text: notes.setdefault(text, len(notes) + 1))
+    protocol = _set_apart(blocks)
+    return Table(blocks, infos, label_columns, constants, protocol, [*notes, *_splits(blocks)])
 
 
 def _rows_of_run(run: StoredRun, labels: Labels) -> list[Row]:
     """A run's rows, each at the last step that was scored under its protocol."""
     summary = run.summary or {}
-    keyed = []
+    keyed: list[tuple[_RowKey, Mapping[str, Any]]] = []
     last: dict[_RowKey, int] = {}
     for score in summary["scores"]:
         protocol = summary["protocols"][score["protocol"]]
-        shared = canonical_json({key: one for key, one in protocol.items() if key not in _PER_SCORE})
+        shared = canonical_json({key: one for key, one in protocol.items() if key not in _OF_COLUMN})
         key = (score["test"], score["test_sha256"], score["run_scale"], score["scale"], shared)
         last[key] = max(last.get(key, 0), score["step"])
         keyed.append((key, score))
@@ -270,9 +264,8 @@ def _rows_of_run(run: StoredRun, labels: Labels) -> list[Row]:
     return rows
 
 
-def _with_test_labels(rows: Iterable[Row]) -> list[Row]:
+def _with_test_labels(rows: Sequence[Row]) -> list[Row]:
     """Rows whose test's name stands for several contents get the start of its hash: `set5@3f2a`."""
-    rows = list(rows)
     contents: dict[str, set[str]] = {}
     for row in rows:
         contents.setdefault(row.test, set()).add(row.test_sha256)
@@ -282,193 +275,202 @@ def _with_test_labels(rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def _is_named(label: str, names: Sequence[str], separator: str) -> bool:
-    return label in names or label.split(separator)[0] in names
+def _is_wanted(label: str, names: Sequence[str] | None, separator: str) -> bool:
+    return names is None or label in names or label.split(separator)[0] in names
 
 
 def _check_known(kind: str, names: Sequence[str] | None, known: set[str], separator: str) -> None:
     for name in names or ():
-        if not any(_is_named(label, [name], separator) for label in known):
+        if not any(_is_wanted(label, [name], separator) for label in known):
             raise UsageError(
                 f"No run has scores of the {kind} {name!r}.{did_you_mean(name, known)} "
                 f"There are: {', '.join(sorted(known)) or 'none yet'}."
             )
 
 
-def _unavailable(row: Row) -> Mapping[str, str]:
-    reasons: Mapping[str, str] = (row.run.summary or {})["unavailable"]
-    return reasons
-
-
 def _column_order(column: Column) -> tuple[int, str, int]:
     name = column.metric.split(":")[0]
-    place = _FIRST.index(name) if name in _FIRST else len(_FIRST)
+    place = _METRICS.index(name) if name in _METRICS else len(_METRICS)
     return (place, column.metric, _PLANES.index(column.plane) if column.plane else 0)
 
 
 def _row_order(row: Row) -> tuple[Any, ...]:
     """Main outputs before inner ones, the baseline first, then by label."""
     labels = row.labels
-    channels = [*CHANNELS].index(labels.channels) if labels.channels in CHANNELS else -1  # type: ignore[arg-type]
+    channels = CHANNELS.index(labels.channels) if labels.channels else -1
     seed = -1 if labels.seed is None else labels.seed
     names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed, labels.settings or "")
-    return (row.test, row.test_sha256, row.run_scale, -row.scale, not row.is_baseline, *names, row.shared)
+    return (*_scene(row), not row.is_baseline, *names, row.shared)
+
+
+def _scene(row: Row) -> tuple[str, str, int, int]:
+    return (row.test, row.test_sha256, row.run_scale, -row.scale)
 
 
 def _grouped(rows: Iterable[Row]) -> list[Block]:
     """Each row joins the first block that none of its columns contradicts."""
     blocks: list[tuple[_RowKey, dict[Column, str], Block]] = []
     for row in rows:
-        for key, protocols, block in blocks:
-            if key == row.key and all(protocols.get(c, p) == p for c, p in row.protocols.items()):
+        protocols = {column: score["protocol"] for column, score in row.scores.items()}
+        for key, known, block in blocks:
+            if key == row.key and all(known.get(column, one) == one for column, one in protocols.items()):
+                block.rows.append(row)
+                known.update(protocols)
                 break
         else:
-            protocols, block = {}, Block([])
-            blocks.append((row.key, protocols, block))
-        protocols.update(row.protocols)
-        block.rows.append(row)
+            blocks.append((row.key, protocols, Block([row])))
     # The rows came sorted by model; blocks of one test and scale stand together all the same.
-    return sorted((block for _, _, block in blocks), key=lambda block: _row_order(block.rows[0])[:4])
+    return sorted((block for _, _, block in blocks), key=lambda block: _scene(block.rows[0]))
 
 
-def _cells(block: Block, column: Column, metric: Metric, notes: dict[str, int]) -> list[Cell]:
+def _write_cells(block: Block, column: Column, metric: Metric, note: Callable[[str], int]) -> None:
     scores = [row.scores.get(column) for row in block.rows]
     means = [score["mean"] if score else None for score in scores]
-    digits = 2 if metric.unit == "dB" or max((abs(mean) for mean in means if mean is not None), default=0) >= 10 else 4
-    texts = [None if mean is None else f"{mean:.{digits}f}" for mean in means]
-    ranks = _ranks(means, texts, metric.better)
+    largest = max((abs(mean) for mean in means if mean is not None), default=0)
+    digits = 2 if metric.unit == "dB" or largest >= 10 else 4
+    ranks = _ranks([(mean, f"{mean:.{digits}f}") for mean in means if mean is not None], metric.better)
     base = next((mean for row, mean in zip(block.rows, means, strict=True) if row.is_baseline), None)
-    cells = []
-    for row, score, text in zip(block.rows, scores, texts, strict=True):
-        if score is None:
-            cells.append(_empty(row, column, notes))
-            continue
-        mark = None
-        if score["left_out"]:
-            total = score["n"] + score["left_out"]
-            mark = _note(notes, f"{score['left_out']} of {total} pictures left out: infinite or undefined.")
-        if text is None:
-            cells.append(Cell("–", mark=mark))
-            continue
-        gain = None
-        if metric.unit == "dB" and base is not None and not row.is_baseline:
-            gain = f"{round(score['mean'] - base, digits) + 0.0:+.{digits}f}"
-        interval = f"[{score['ci_low']:.{digits}f}, {score['ci_high']:.{digits}f}]"
-        cells.append(Cell(text, ranks.get(text, 0), gain, interval, mark))
-    return cells
+    block.cells = block.cells or [{} for _ in block.rows]
+    for row, score, cells in zip(block.rows, scores, block.cells, strict=True):
+        cells[column] = (
+            _empty(row, column, note) if score is None else _filled(row, score, digits, ranks, base, note)
+        )
 
 
-def _ranks(means: Sequence[float | None], texts: Sequence[str | None], better: str | None) -> dict[str, int]:
+def _filled(
+    row: Row,
+    score: Mapping[str, Any],
+    digits: int,
+    ranks: Mapping[str, int],
+    base: float | None,
+    note: Callable[[str], int],
+) -> Cell:
+    mark = None
+    if score["left_out"]:
+        total = score["n"] + score["left_out"]
+        mark = note(f"{score['left_out']} of {total} pictures left out: infinite or undefined.")
+    if score["mean"] is None:
+        return Cell("–", mark=mark)
+    gain = ""
+    if score["unit"] == "dB" and base is not None and not row.is_baseline:
+        gain = f"{round(score['mean'] - base, digits) + 0.0:+.{digits}f}"  # + 0.0: no "-0.00"
+    text = f"{score['mean']:.{digits}f}"
+    interval = f"[{score['ci_low']:.{digits}f}, {score['ci_high']:.{digits}f}]"
+    return Cell(text, ranks.get(text, 0), gain, interval, mark)
+
+
+def _ranks(values: list[tuple[float, str]], better: str | None) -> dict[str, int]:
     """Printed value → 1 or 2; equal printed values share a rank, and a lone value has none."""
-    values = [(mean, text) for mean, text in zip(means, texts, strict=True) if mean is not None and text]
     if len(values) < 2:
         return {}
-    values.sort(reverse=better == "higher")
-    best_two = list(dict.fromkeys(text for _, text in values))[:2]
+    ordered = sorted(values, reverse=better == "higher")
+    best_two = list(dict.fromkeys(text for _, text in ordered))[:2]
     return {text: rank for rank, text in enumerate(best_two, 1)}
 
 
-def _empty(row: Row, column: Column, notes: dict[str, int]) -> Cell:
+def _empty(row: Row, column: Column, note: Callable[[str], int]) -> Cell:
     channels = row.labels.channels
-    if channels and column.plane and column.plane not in scored_planes(channels):  # type: ignore[arg-type]
-        return Cell(NOT_APPLICABLE)
-    reason = _unavailable(row).get(column.metric)
-    if reason is None:
-        reason = "not scored yet; run the same command again."
-    return Cell("missing", mark=_note(notes, f"{column.metric}: {reason}"))
+    if channels and column.plane and column.plane not in scored_planes(channels):
+        return Cell("·")
+    reason = row.unavailable.get(column.metric, "not scored yet; run the same command again.")
+    return Cell("missing", mark=note(f"{column.metric}: {reason}"))
 
 
-def _note(notes: dict[str, int], text: str) -> int:
-    return notes.setdefault(text, len(notes) + 1)
-
-
-def _set_apart(blocks: Sequence[Block], notes: dict[str, int]) -> list[str]:
-    """Give each block what it was scored under and what sets it apart; returns what is common to all."""
-    facts: set[str] = set()
-    for block in blocks:
-        block.conditions = _conditions(block, facts)
-    values: dict[str, set[str]] = {}
-    for block in blocks:
-        for key, value in block.conditions.items():
-            values.setdefault(key, set()).add(value)
-    for block in blocks:
-        block.apart = [f"{key} {value}" for key, value in block.conditions.items() if len(values[key]) > 1]
-    for _, group in groupby(blocks, key=lambda block: block.rows[0].key[:4]):
-        alike = list(group)
-        if len(alike) > 1:
-            keys = {key for block in alike for key in block.conditions}
-            split = {key: {one.conditions[key] for one in alike if key in one.conditions} for key in sorted(keys)}
-            differs = [f"{key} {' | '.join(sorted(found))}" for key, found in split.items() if len(found) > 1]
-            number = _note(
-                notes,
-                f"{alike[0].test} {alike[0].factor} is in {len(alike)} blocks, which are never compared: "
-                f"their protocols differ ({'; '.join(differs)}).",
-            )
-            for block in alike:
-                block.marks.add(number)
-    return [
-        f"{key} {next(iter(found))}" for key, found in values.items() if len(found) == 1 and key not in facts
-    ]
-
-
-def _conditions(block: Block, facts: set[str]) -> dict[str, str]:
-    """The protocols of a block, flat. Adds to `facts` the keys that only matter where blocks differ in them."""
-    values: dict[str, set[str]] = {}
-    for row in block.rows:
-        protocols = (row.run.summary or {})["protocols"]
-        for column, score in row.scores.items():
-            for key, value in protocols[score["protocol"]].items():
-                if key in ("plane", "metric"):
-                    continue
-                of_metric = key in ("settings", "facts")
-                for name, one in value.items() if isinstance(value, Mapping) else [(key, value)]:
-                    if of_metric and f"{name}=" in column.metric:
-                        continue  # the metric's label says it
-                    full = f"{column.metric} {name}" if of_metric else name
-                    values.setdefault(full, set()).add(value_text(one))
-                    if key == "facts":
-                        facts.add(full)
-    return {key: "/".join(sorted(found)) for key, found in values.items()}
-
-
-def _set_names(blocks: Sequence[Block], notes: dict[str, int]) -> tuple[list[str], list[str]]:
-    """Give each row its texts; returns what is constant, and the names of the columns that are not."""
-    texts: dict[str, list[list[str | None]]] = {}
-    unfinished = False
+def _write_names(blocks: Sequence[Block], note: Callable[[str], int]) -> tuple[list[str], list[str]]:
+    """Give each row its label cells; returns what is constant, and the names of the columns that are not."""
+    rows = [row for block in blocks for row in block.rows]
+    distinct = {name: {_label(row, name) for row in rows} - {""} for name in _LABELS}
+    unfinished = any(_progress(row) for row in rows)
+    shown = [name for name in _LABELS if len(distinct[name]) > 1 or (name == "step" and unfinished)]
     for block in blocks:
         for row in block.rows:
-            mark = _progress_mark(row, notes)
-            unfinished = unfinished or mark is not None
-            step = None if row.labels.loss is None else f"{row.step:,}"
-            if mark is not None:
-                block.marks.add(mark)
-                step = f"{step} ({mark})"
-            seed = None if row.labels.seed is None else str(row.labels.seed)
-            named = {**vars(row.labels), "seed": seed, "step": step}
-            for name in _LABELS:
-                texts.setdefault(name, []).append(named[name])
-    distinct = {name: {text for text in column if text is not None} for name, column in texts.items()}
-    shown = [name for name in _LABELS if len(distinct.get(name, ())) > 1 or (name == "step" and unfinished)]
-    constants = [
-        f"{name} {next(iter(found))}" for name, found in distinct.items() if found and name not in shown
-    ]
-    rows = iter(zip(*(texts[name] for name in shown), strict=True) if shown else ())
-    for block in blocks:
-        for row in block.rows:
-            block.names.append([row.labels.model, *(text or "" for text in (next(rows) if shown else ()))])
+            names = [Cell(row.labels.model)]
+            for name in shown:
+                progress = _progress(row) if name == "step" else None
+                names.append(Cell(_label(row, name), mark=note(progress) if progress else None))
+            block.names.append(names)
+    constants = [f"{name} {one}" for name in _LABELS if name not in shown for one in distinct[name]]
     return constants, ["model", *shown]
 
 
-def _progress_mark(row: Row, notes: dict[str, int]) -> int | None:
+def _label(row: Row, name: str) -> str:
+    if name == "step":
+        return f"{row.step:,}" if row.labels.loss else ""
+    value = getattr(row.labels, name)
+    return "" if value is None else str(value)
+
+
+def _progress(row: Row) -> str | None:
     """A note for a run that is not where it was asked to be."""
     record = row.run.record
     status = current_status(row.run)
     if status == "done":
         return None
-    where = f"{row.run.id} is at step {record.step:,} of {record.budget:,}"
     more = {
         "running": "and still training",
         "interrupted": "and was interrupted; run the same command to go on",
         "failed": f"and failed: {(record.reason or 'no reason is stored').rstrip('.')}",
     }[status]
-    return _note(notes, f"{where} {more}. Its scores are of step {row.step:,}.")
+    where = f"{row.run.id} is at step {record.step:,} of {record.budget:,}"
+    return f"{where} {more}. Its scores are of step {row.step:,}."
+
+
+def _set_apart(blocks: Sequence[Block]) -> list[str]:
+    """Give each block its title's parts; returns the conditions that all blocks have in common."""
+    values: dict[str, set[str]] = {}
+    for block in blocks:
+        block.pictures = _pictures(block)
+        block.conditions, block.facts = _flat_protocols(block)
+        for key, value in {**block.conditions, **block.facts}.items():
+            values.setdefault(key, set()).add(value)
+    for block in blocks:
+        everything = {**block.conditions, **block.facts}
+        block.apart = {key: value for key, value in everything.items() if len(values[key]) > 1}
+    common = {
+        key: value for block in blocks for key, value in block.conditions.items() if len(values[key]) == 1
+    }
+    return [f"{key} {value}" for key, value in common.items()]
+
+
+def _pictures(block: Block) -> str:
+    counts = {
+        one["n"] + one["left_out"]
+        for row in block.rows
+        for one in (row.run.summary or {})["scores"]
+        if (one["test_sha256"]) == row.test_sha256
+    }
+    number = "–".join(str(count) for count in sorted({min(counts), max(counts)}))
+    return f"{number} picture" + ("" if number == "1" else "s")
+
+
+def _flat_protocols(block: Block) -> tuple[dict[str, str], dict[str, str]]:
+    """Conditions and facts of a block's scores, key → value; `edge` of SSIM is `ssim edge`."""
+    conditions: dict[str, set[str]] = {}
+    facts: dict[str, set[str]] = {}
+    for row in block.rows:
+        for column in row.scores:
+            for key, value in row.protocol(column).items():
+                if key in ("plane", "metric"):
+                    continue
+                prefix = f"{column.metric} " if key in ("settings", "facts") else ""
+                found = facts if key == "facts" else conditions
+                for name, one in value.items() if isinstance(value, Mapping) else [(key, value)]:
+                    if not (prefix and f"{name}=" in prefix):  # the metric's label says it
+                        found.setdefault(prefix + name, set()).add(value_text(one))
+    return tuple({key: "/".join(sorted(all_)) for key, all_ in one.items()} for one in (conditions, facts))  # type: ignore[return-value]
+
+
+def _splits(blocks: Sequence[Block]) -> list[str]:
+    """A note for each test and scale whose rows had to be split, naming what differs."""
+    notes = []
+    for _, group in groupby(blocks, key=lambda block: _scene(block.rows[0])):
+        alike = list(group)
+        keys = dict.fromkeys(key for block in alike for key in block.apart)
+        found = {key: dict.fromkeys(one.apart[key] for one in alike if key in one.apart) for key in keys}
+        differs = "; ".join(f"{key} {' | '.join(values)}" for key, values in found.items() if len(values) > 1)
+        if len(alike) > 1:
+            notes.append(
+                f"{alike[0].name} stands in {len(alike)} blocks that are never compared, because their "
+                f"protocols differ: {differs}."
+            )
+    return notes

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from srbench.files import canonical_json
 from srbench.store.runs import StoredRun
+from srbench.types import Channels
 
 _Key: TypeAlias = tuple[str, ...]
 """What a setting is of: (field,), or (field, component, parameter)."""
@@ -23,7 +24,7 @@ class Labels:
 
     model: str
     loss: str | None
-    channels: str | None
+    channels: Channels | None
     dataset: str | None
     seed: int | None
     settings: str | None = None
@@ -45,7 +46,10 @@ def labels_of(runs: Sequence[StoredRun]) -> dict[str, Labels]:
     seen: dict[tuple[Labels, int], str] = {}
     for run in runs:
         label = _labels(run.record.spec, named)
-        if (label, run.record.spec["scale"]) in seen:  # differs past the digits shown: its hash tells it apart
+        if (
+            label,
+            run.record.spec["scale"],
+        ) in seen:  # differs past the digits shown: its hash tells it apart
             label = replace(label, settings=" ".join(filter(None, (label.settings, run.id.rsplit("-")[-1]))))
         seen[label, run.record.spec["scale"]] = run.id
         labels[run.id] = label

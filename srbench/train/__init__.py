@@ -1,0 +1,1 @@
+"""One RunSpec → checkpoints."""

@@ -113,8 +113,8 @@ def resumed_engine(stored: Mapping[str, Any], now: Engine, run_id: str) -> Engin
     ]
     if changed:
         _log.warning(
-            "%s goes on with another engine than it began with (%s). Its result is as good, but no longer bit "
-            "for bit that of an uninterrupted run.",
+            "%s goes on with another engine than it began with (%s). Its result is as good, but no longer "
+            "bit for bit that of an uninterrupted run.",
             run_id,
             "; ".join(changed),
         )
@@ -128,7 +128,7 @@ def apply_engine(engine: Engine) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(exact)
     # Filling fresh memory only helps to find reads before writes, and costs a pass over every activation.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not exact
     # TF32 has 10 bits of mantissa: scores would depend on the card. bf16 is asked for by name where it pays.
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -32,7 +32,6 @@ from srbench.train.stop import Stop
 from srbench.train.validate import Validation
 from srbench.types import RunInfo
 
-
 KEEP_CHECKPOINTS = 2
 """How many of the newest are kept, beside the best: one to go on from and one to fall back to."""
 
@@ -299,7 +298,8 @@ def _say(shown: Bar, run_id: str, line: Mapping[str, Any]) -> None:
     )
     where = "val" if line["on"] == "val" else "test (no val pictures)"
     shown.say(
-        f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}; PSNR on {where}: {scales} dB"
+        f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}; "
+        f"PSNR on {where}: {scales} dB"
     )
 
 
@@ -314,6 +314,6 @@ def _diverged(paths: RunPaths, spec: RunSpec, step: int, what: str, saved: int) 
     rate = spec.learning_rate or 0.0
     kept = f"Last good checkpoint: step {saved:,}." if saved else "No checkpoint had been saved yet."
     return DivergedError(
-        f"{paths.id} stopped at step {step:,}: {what.replace('nan', 'NaN')}. {kept} A learning rate of {rate:g} is "
-        f"the likely cause; try --lr {rate / 10:g}, or --clip 1."
+        f"{paths.id} stopped at step {step:,}: {what.replace('nan', 'NaN')}. {kept} A learning rate of "
+        f"{rate:g} is the likely cause; try --lr {rate / 10:g}, or --clip 1."
     )

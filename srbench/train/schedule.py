@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 Schedule = Callable[[int, float], float]
 """(step, steps per epoch) → factor on the learning rate; steps count from 0."""
@@ -12,9 +13,11 @@ def constant(warmup: int = 0) -> Schedule:
     return lambda step, steps_per_epoch: _warm(step, warmup)
 
 
-def step(every: float = 50, factor: float = 0.5) -> Schedule:
-    """The rate times `factor` after each `every` epochs (LapSRN's paper: 50 and 0.5)."""
-    return lambda step, steps_per_epoch: factor ** math.floor(step / (every * steps_per_epoch))
+def step(every: float = 50, factor: float = 0.5, unit: Literal["epochs", "steps"] = "epochs") -> Schedule:
+    """The rate times `factor` after each `every` epochs or steps."""
+    return lambda step, steps_per_epoch: (
+        factor ** math.floor(step / (every * steps_per_epoch if unit == "epochs" else every))
+    )
 
 
 def cosine(

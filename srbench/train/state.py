@@ -50,8 +50,8 @@ def load_weights(networks: Networks, tensors: Mapping[str, Tensor]) -> None:
             network.load_state_dict(mine)
         except RuntimeError as error:
             raise CheckpointError(
-                f"The stored weights do not fit the network of plane {plane}: {' '.join(str(error).split())}. "
-                "The model's plugin has changed since; install the version that run.json names."
+                f"The stored weights do not fit the network of plane {plane}: {' '.join(str(error).split())}"
+                ". The model's plugin has changed since; install the version that run.json names."
             ) from error
 
 
@@ -173,15 +173,15 @@ class TrainingState:
         if self.ema is not None:
             load_weights(self.ema, model)
         try:
-            for name, tensor in self._loss_tensors():
-                tensor.copy_(state[name])
+            for name, mine in self._loss_tensors():
+                mine.copy_(state[name])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"The stored state of a loss does not fit: {error}.") from error
         stored: dict[str, dict[str, dict[str, Tensor]]] = {}
         for name, tensor in state.items():
             if name.startswith("optimizer."):
-                owner, parameter, key = name.removeprefix("optimizer.").split("/")
-                stored.setdefault(owner, {}).setdefault(parameter, {})[key] = tensor
+                owner, trained, key = name.removeprefix("optimizer.").split("/")
+                stored.setdefault(owner, {}).setdefault(trained, {})[key] = tensor
         for owner, optimizer in self.optimizers.items():
             for name, parameter in self._parameters[owner].items():
                 for key, tensor in stored.get(owner, {}).get(name, {}).items():

@@ -54,7 +54,7 @@ class TrainStep:
         return {name: value.detach() for name, value in logs.items()}
 
     def _losses(self, batch: Batch, step: int, planes: tuple[Plane, ...], logs: dict[str, Tensor]) -> Tensor:
-        predictions: dict[Plane, "Prediction"] = {}
+        predictions: dict[Plane, Prediction] = {}
         total = torch.zeros((), device=self._device)
         for plane in planes:
             lr = plane_of(batch.lr, plane).contiguous(memory_format=torch.channels_last)
@@ -86,7 +86,7 @@ class TrainStep:
 
     def _update(self, group: str, loss: Tensor, rate_factor: float) -> None:
         scaler = self._state.scalers.get(group)
-        (loss if scaler is None else scaler.scale(loss)).backward()
+        torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
         for owner in self._state.owners(group):
             optimizer = self._state.optimizers[owner]
             for parameters in optimizer.param_groups:

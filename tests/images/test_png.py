@@ -285,7 +285,9 @@ def test_quantise_gives_the_nearest_level_inside_the_range(value, dtype):
 def test_ties_round_up():
     ties = (torch.arange(255, dtype=torch.float64) + 0.5) / 255
     for nudge in (-1e-16, 0, 1e-16):
-        assert torch.equal((quantise(ties + nudge) * 255).round(), torch.arange(1.0, 256, dtype=torch.float64))
+        assert torch.equal(
+            (quantise(ties + nudge) * 255).round(), torch.arange(1.0, 256, dtype=torch.float64)
+        )
 
 
 def test_what_is_not_finite_cannot_pass_for_white():
