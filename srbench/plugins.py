@@ -73,8 +73,7 @@ class PluginHost:
 
     def implementations(self, hook: str) -> list[tuple[Plugin, Any]]:
         """The plugins that implement `hook`, each with its function, in the order of loading."""
-        # pluggy keeps the last registered first; names are ours again when read backwards.
-        calls = reversed(getattr(self.manager.hook, hook).get_hookimpls())
+        calls = getattr(self.manager.hook, hook).get_hookimpls()
         return [(self._found[call.plugin_name], call.function) for call in calls]
 
     def emit(self, event: str, **arguments: Any) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,30 +60,31 @@ class TileStore:
         self.run_scale = max(scales)
         self.patch = patch
         self._device = device
-        references = {scale: _Bytes() for scale in scales}
         lr_parts: list[Tensor] = []
         sizes: list[tuple[int, int]] = []
         slots: list[int] = []
-        for number, picture in enumerate(pictures):
-            hr = read_rgb(picture, self.run_scale)
-            height, width = hr.shape[-2:]
-            if min(height, width) < patch:
-                raise DatasetError(
-                    f"Picture {picture.name!r} is {width}×{height} and smaller than a training patch "
-                    f"of {patch}×{patch}. Leave it out, or take a smaller --patch."
-                )
-            lr_parts.append(_compact(degrade(hr, self.run_scale)))
-            for scale, values in references.items():
-                values.append(reference(hr, scale, self.run_scale, degrade))
-            sizes.append((height // self.run_scale, width // self.run_scale))
-            # A tile stands for one patch of an epoch, a picture for as many as fit into it side by side.
-            slots += [number] * (1 if picture.box else (height // patch) * (width // patch))
-            progress()
+        with ExitStack() as files:
+            references = {scale: files.enter_context(_Bytes()) for scale in scales}
+            for number, picture in enumerate(pictures):
+                hr = read_rgb(picture, self.run_scale)
+                height, width = hr.shape[-2:]
+                if min(height, width) < patch:
+                    raise DatasetError(
+                        f"Picture {picture.name!r} is {width}×{height} and smaller than a training patch "
+                        f"of {patch}×{patch}. Leave it out, or take a smaller --patch."
+                    )
+                lr_parts.append(_compact(degrade(hr, self.run_scale)))
+                for scale, values in references.items():
+                    values.append(reference(hr, scale, self.run_scale, degrade))
+                sizes.append((height // self.run_scale, width // self.run_scale))
+                # A tile stands for one patch of an epoch, a picture for as many as fit into it side by side.
+                slots += [number] * (1 if picture.box else (height // patch) * (width // patch))
+                progress()
+            levels = {scale: values.joined() for scale, values in references.items()}
         self._sizes = np.array(sizes, dtype=np.int64)
         self._slots = np.array(slots, dtype=np.int64)
         pixels = self._sizes.prod(axis=1)
         self._first = np.concatenate([[0], np.cumsum(pixels)[:-1]])
-        levels = {scale: values.joined() for scale, values in references.items()}
         self._levels = _placed({1: _joined(lr_parts), **levels}, device)
 
     @property
@@ -96,7 +98,7 @@ class TileStore:
         Args:
             slot: (B,) which of the epoch's patches: it says from which picture.
             random: (B, 2) where in it; any 64-bit numbers.
-            turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 swaps the axes first.
+            turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 then swaps the axes.
         """
         picture = self._slots[slot]
         side = self.patch // self.run_scale
@@ -171,7 +173,13 @@ class _Bytes:
     """8-bit values appended to a nameless file and mapped into memory: a set may exceed it."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="srbench-")  # noqa: SIM115 - lives as long as its map
+        self._file = tempfile.TemporaryFile(prefix="srbench-")  # noqa: SIM115
+
+    def __enter__(self) -> "_Bytes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def append(self, values: Tensor) -> None:
         try:
@@ -181,7 +189,7 @@ class _Bytes:
 
     def joined(self) -> Tensor:
         self._file.flush()
-        # Mode "c": torch wants writable memory, and nothing is ever written.
+        # The map outlives the file. Mode "c": torch wants writable memory, and nothing is ever written.
         return torch.from_numpy(np.memmap(self._file, dtype=np.uint8, mode="c"))
 
 

@@ -18,7 +18,7 @@ class Samples:
     Args:
         slot: (B,) index into the epoch's slots, of which every picture has as many as patches fit it.
         random: (B, 2) uint64, uniform; reduced to a crop position by the sizes of the picture.
-        turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 swaps the axes first.
+        turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 then swaps the axes.
     """
 
     slot: NDArray[np.int64]

@@ -1,0 +1,156 @@
+"""Plugins load one by one; what is broken is a row with its cause and costs only its own names."""
+
+import importlib.metadata
+import logging
+import types
+
+import pytest
+
+from srbench import builtin
+from srbench.api import hookimpl
+from srbench.errors import UsageError
+from srbench.plugins import Plugin, PluginHost
+from srbench.registry import Registry, registry
+
+GOOD = Plugin("good", "good-dist", "1.0")
+
+
+def module(**members):
+    made = types.ModuleType("made")
+    for name, member in members.items():
+        setattr(made, name, member)
+    return made
+
+
+def host_of(*plugins):
+    host = PluginHost(())
+    host.add(builtin, Plugin("builtin", "srbench-harness", "1"))
+    for plugin, made in plugins:
+        host.add(made, plugin)
+    return host
+
+
+def loss_plugin(*names):
+    @hookimpl
+    def register_losses(register):
+        for name in names:
+            register(name, lambda: None)
+
+    return module(register_losses=register_losses)
+
+
+def test_first_party_plugins_are_found_by_entry_point():
+    for kind, name in [
+        ("model", "lapsrn"),
+        ("loss", "charbonnier"),
+        ("dataset", "sample"),
+        ("metric", "lpips"),
+    ]:
+        assert registry().find(kind, name).plugin.dist == "srbench-harness"
+
+
+def test_an_unknown_name_is_met_with_the_nearest_one():
+    with pytest.raises(UsageError, match="No model named 'lapsm'. Did you mean 'lapsrn'"):
+        registry().find("model", "lapsm")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("raise SystemExit('bye')", "SystemExit: bye"),
+        ("def broken(:", "SyntaxError"),
+        ("from srbench.api import hookimpl\n@hookimpl\ndef register_loses(register): ...",
+         "'register_loses' is no hook of srbench. Did you mean 'register_losses'?"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_does_not_load_is_listed_with_its_cause(text, cause, tmp_path, monkeypatch):
+    (tmp_path / "broken_plugin.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    host = PluginHost([importlib.metadata.EntryPoint("broken", "broken_plugin", "srbench")])
+    host.add(loss_plugin("fine"), GOOD)
+    broken, good = host.plugins
+    assert cause in (broken.error or "")
+    assert good.error is None
+    rows = Registry(host).rows()
+    assert [row.name for row in rows if row.state == "ok"] == ["fine"]
+    assert [row.state for row in rows if row.name == "broken"] == [f"failed: {broken.error}"]
+    with pytest.raises(UsageError, match="A plugin did not load and may have it: broken"):
+        Registry(host).find("loss", "other")
+
+
+def test_a_registration_that_raises_half_way_leaves_nothing_of_it():
+    @hookimpl
+    def register_losses(register):
+        register("half", lambda: None)
+        raise RuntimeError("out of ideas")
+
+    host = host_of((Plugin("bad", "bad-dist", "2.0"), module(register_losses=register_losses)),
+                   (GOOD, loss_plugin("fine")))  # fmt: skip
+    found = Registry(host)
+    assert found.names("loss") == ["fine"]
+    assert "failed: RuntimeError: out of ideas" in [row.state for row in found.rows()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "cause"),
+    [
+        (("two words", len), {}, "must be one word"),
+        (("name", 3), {}, "neither a callable nor an import string"),
+        (("name", len), {"domian": "rgb"}, "register takes no 'domian'. Did you mean 'domain'?"),
+        (("name", len), {"domain": "both"}, "neither 'plane' nor 'rgb'"),
+    ],
+)
+def test_a_bad_entry_is_refused_by_name_and_the_others_stay(arguments, options, cause):
+    @hookimpl
+    def register_losses(register):
+        register(*arguments, **options)
+        register("fine", lambda: None)
+
+    found = Registry(host_of((GOOD, module(register_losses=register_losses))))
+    assert found.names("loss") == ["fine"]
+    assert any(cause in row.state for row in found.rows())
+
+
+def test_two_plugins_with_one_name_are_told_apart_by_their_distribution():
+    found = Registry(
+        host_of((GOOD, loss_plugin("mine")), (Plugin("also", "other-dist", "3"), loss_plugin("mine")))
+    )
+    with pytest.raises(UsageError, match="good-dist/mine and other-dist/mine"):
+        found.find("loss", "mine")
+    assert found.find("loss", "other-dist/mine").plugin.version == "3"
+    assert [row.state for row in found.rows() if row.kind == "loss"] == [
+        "clash: say good-dist/mine or other-dist/mine"
+    ] * 2
+
+
+def test_a_component_that_cannot_be_imported_says_so_when_it_is_used():
+    @hookimpl
+    def register_models(register):
+        register("ghost", "nowhere_at_all:build", scales=(2,))
+
+    found = Registry(host_of((GOOD, module(register_models=register_models))))
+    assert found.names("model") == ["ghost"]
+    with pytest.raises(
+        UsageError, match="model 'ghost' of good-dist cannot be loaded from nowhere_at_all:build"
+    ):
+        _ = found.find("model", "ghost").build
+
+
+def test_an_event_hook_that_raises_is_reported_and_stops_nothing(caplog):
+    seen = []
+
+    @hookimpl
+    def checkpoint_saved(run, step):
+        raise ValueError("disk on fire")
+
+    @hookimpl(specname="checkpoint_saved")
+    def noted(step):
+        seen.append(step)
+
+    host = host_of((Plugin("bad", "bad-dist", "1"), module(checkpoint_saved=checkpoint_saved)),
+                   (GOOD, module(noted=noted)))  # fmt: skip
+    logging.getLogger("srbench").propagate = True
+    host.emit("checkpoint_saved", run=None, step=7)
+    assert seen == [7]
+    assert "checkpoint_saved of plugin bad failed (ValueError: disk on fire)" in caplog.text

@@ -1,0 +1,87 @@
+"""Small and real: crops of the photographs that scikit-image ships, and a LapSRN that trains in a second."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from srbench.cli.app import main
+from srbench.plan import Budget, Job, Request, plan
+
+MODEL = "lapsrn:features=4,depth=1"
+
+
+def picture_folder(root: Path, *, colour: bool = True) -> Path:
+    """`root` with train/, val/ and test/: crops of 48 to 64 pixels a side of five photographs."""
+    crops = {
+        "train/coffee.png": data.coffee()[100:164, 200:264],
+        "train/rocket.png": data.rocket()[150:214, 200:256],
+        "train/grass.png": data.grass()[:64, :64],
+        "val/cat.png": data.chelsea()[100:148, 100:156],
+        "test/face.png": data.astronaut()[60:124, 180:236],
+        "test/tissue.png": data.immunohistochemistry()[:48, :64],
+    }
+    for name, pixels in crops.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(pixels)
+        (image if colour else image.convert("L")).save(path)
+    return root
+
+
+def dataset_text(root: Path) -> str:
+    """How that folder is typed."""
+    return f"folder:train={root / 'train'},val={root / 'val'},test={root / 'test'}"
+
+
+def small_request(root: Path, **changes: object) -> Request:
+    """A request for one tiny run on the pictures under `root`; `changes` are fields of `Request`."""
+    settings = {"batch": 4, "patch": 16, "lr": 1e-3, "ema": 0.9, **changes.pop("settings", {})}  # type: ignore[dict-item]
+    fields = {
+        "models": (MODEL,),
+        "losses": ("charbonnier",),
+        "datasets": (dataset_text(root),),
+        "precision": "fp32",
+        "budget": Budget(steps=6),
+        **changes,
+    }
+    return Request(settings=settings, **fields)  # type: ignore[arg-type]
+
+
+def small_job(root: Path, **changes: object) -> Job:
+    """The one trained job of `small_request`."""
+    (job,) = [job for job in plan(small_request(root, **changes)) if job.spec.trained]
+    return job
+
+
+def small_arguments(root: Path, results: Path, *more: str) -> list[str]:
+    """The command line of a tiny run."""
+    return [
+        "run", "--model", MODEL, "--loss", "charbonnier", "--dataset", dataset_text(root), "--batch", "4",
+        "--patch", "16", "--steps", "6", "--precision", "fp32", "--metric", "psnr", "--results", str(results), *more,
+    ]  # fmt: skip
+
+
+def srbench(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the command line in this process, as the installed script would; returns its exit code."""
+    monkeypatch.setattr(sys, "argv", ["srbench", *arguments])
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def hashes(results: Path) -> dict[str, str]:
+    """Manifests of the newest checkpoints and all deterministic files of a store, by run and name."""
+    found = {}
+    for run in sorted(results.iterdir()):
+        for path in [*sorted(run.glob("checkpoints/step-*/manifest.json"))[-1:], run / "history.jsonl"]:
+            if path.exists():
+                found[f"{run.name}/{path.name}"] = path.read_text()
+        for path in (run / "scores.parquet", run / "summary.json"):
+            found[f"{run.name}/{path.name}"] = path.read_bytes().hex()
+    return found
