@@ -31,8 +31,8 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest["schema"] > SCHEMA:
-            raise CheckpointError("it was written by a newer srbench")
+        if manifest["schema"] != SCHEMA:
+            raise CheckpointError(f"its format is {manifest['schema']}, and this srbench reads {SCHEMA}")
         if manifest["spec_sha256"] != spec_sha256:
             raise CheckpointError("it belongs to a run with other settings")
         content = {name: (folder / name).read_bytes() for name in HASHED}

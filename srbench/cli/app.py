@@ -15,7 +15,7 @@ app = typer.Typer(
     name="srbench",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, resume and score super-resolution models under one protocol.\n\n"
     "srbench run --model lapsrn --loss charbonnier trains, evaluates and stores; the same line again "
@@ -61,8 +61,8 @@ def _add(name: str, module: str, attribute: str) -> None:
 
 
 _add("run", "run", "run")
-# _add("table", "table", "table")
-# _add("runs", "runs", "app")
+_add("table", "table", "table")
+_add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
 _add("plugins", "plugins", "plugins")
 

@@ -4,9 +4,14 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import platformdirs
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 _log = logging.getLogger(__name__)
 _RETRIES = 1
@@ -78,12 +83,7 @@ def fetch(url: str, sha256: str, path: Path, *, size_bytes: int | None = None, t
             urls={path.name: url},
             retry_if_failed=_RETRIES,
             allow_updates=True,
-        ).fetch(
-            path.name,
-            downloader=pooch.HTTPDownloader(
-                progressbar=sys.stderr.isatty(), chunk_size=_CHUNK_BYTES, timeout=timeout_s
-            ),
-        )
+        ).fetch(path.name, downloader=partial(_stream, timeout_s=timeout_s))
     except DownloadError:
         raise
     except requests.exceptions.HTTPError as error:
@@ -95,6 +95,37 @@ def fetch(url: str, sha256: str, path: Path, *, size_bytes: int | None = None, t
     except OSError as error:
         raise DownloadError(url, f"{path.parent}: {error.strerror or error}") from error
     return path
+
+
+def _stream(url: str, output_file: str, _pooch: object, *, timeout_s: float) -> None:
+    """What pooch calls to get the bytes; its own downloader leaves the connection open after a failure."""
+    import requests
+
+    with (
+        requests.get(url, stream=True, timeout=timeout_s) as response,
+        Path(output_file).open("wb") as file,
+        _bar(url.rpartition("/")[2], response.headers.get("Content-Length")) as advance,
+    ):
+        response.raise_for_status()
+        for piece in response.iter_content(_CHUNK_BYTES):
+            file.write(piece)
+            advance(len(piece))
+
+
+@contextmanager
+def _bar(label: str, size_bytes: str | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal; gives what to call with each number of bytes."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    task = bar.add_task(label, total=float(size_bytes) if size_bytes else None)
+    with bar:
+        yield lambda size: bar.advance(task, size)
 
 
 def _check_space(url: str, folder: Path, size_bytes: int | None) -> None:

@@ -90,7 +90,8 @@ def quantise(x: Tensor) -> Tensor:
     Returns:
         The same shape and dtype. A value that is not finite becomes NaN, so that it cannot pass for white.
     """
-    levels = (x.double().clamp(0, 1) * 255 + (0.5 + _TIE_SLACK)).floor()
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    levels = (wide.clamp(0, 1) * 255 + (0.5 + _TIE_SLACK)).floor()
     return torch.where(x.isfinite(), levels / 255, torch.nan).to(x.dtype)
 
 

@@ -32,7 +32,7 @@ class _Weights(NamedTuple):
 
 
 _weights_dir: Path | None = None
-_outcomes: dict[Net, _Weights | MetricUnavailable] = {}
+_outcomes: dict[Net, _Weights | str] = {}  # or why there are none
 _finding = threading.Lock()
 
 
@@ -130,11 +130,11 @@ def _weights(net: Net) -> _Weights:
                 features = find_features(net, BACKBONES[net], _named_dir(), weights_url())
                 _outcomes[net] = _Weights(features, features_sha256(features))
             except MetricUnavailable as unavailable:
-                _outcomes[net] = unavailable
+                _outcomes[net] = str(unavailable)  # not the exception: its traceback holds on to every frame
+                raise
         outcome = _outcomes[net]
-    if isinstance(outcome, MetricUnavailable):
-        # A new exception each time: raising one object again and again would lengthen its traceback.
-        raise MetricUnavailable(*outcome.args) from outcome.__cause__
+    if isinstance(outcome, str):
+        raise MetricUnavailable(outcome)
     return outcome
 
 

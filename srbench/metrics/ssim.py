@@ -51,7 +51,7 @@ def ssim(sr: Tensor, hr: Tensor, edge: Literal["valid", "replicate"] = "valid") 
         return torch.full((number, channels), torch.nan, dtype=torch.float64, device=sr.device)
     rows = _window_matrix(height, edge, sr.device)
     columns = _window_matrix(width, edge, sr.device)
-    # Plane by plane: five filtered maps of a whole 2K picture in float64 would not fit any cache.
+    # Plane by plane: four filtered maps of a whole 2K picture in float64 would not fit any cache.
     scores = [
         _mean_ssim(sr[n : n + 1, c : c + 1].double(), hr[n : n + 1, c : c + 1].double(), rows, columns)
         for n in range(number)
@@ -62,11 +62,11 @@ def ssim(sr: Tensor, hr: Tensor, edge: Literal["valid", "replicate"] = "valid") 
 
 def _mean_ssim(x: Tensor, y: Tensor, rows: Banded, columns: Banded) -> Tensor:
     """The mean of the SSIM map of one plane, (1, 1, H, W) each, float64."""
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (
-        columns.along_width(rows.along_height(part)) for part in (x, y, x * x, y * y, x * y)
+    mean_x, mean_y, mean_squares, mean_xy = (
+        columns.along_width(rows.along_height(part)) for part in (x, y, x * x + y * y, x * y)
     )
     product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
-    covariance, variances = mean_xy - product, mean_xx + mean_yy - squares
+    covariance, variances = mean_xy - product, mean_squares - squares
     structure = (2 * product + _C1) * (2 * covariance + _C2) / ((squares + _C1) * (variances + _C2))
     return structure.mean()
 

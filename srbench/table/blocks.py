@@ -1,4 +1,4 @@
-"""Stored summaries → rows → blocks of rows that may be compared, with finished cells.
+"""Rows → blocks of rows that may be compared, with finished cells and the notes they refer to.
 
 A block holds rows of one test content, scale and run scale whose scores were made under one protocol, column
 by column. Nothing is compared across blocks: not an inner ×2 of a ×4 network with a ×2 network, not two
@@ -6,68 +6,24 @@ degradations, not two versions of a metric's weights.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from srbench.errors import UsageError, did_you_mean
-from srbench.files import canonical_json
-from srbench.plan import BASELINE
 from srbench.store.runs import StoredRun, current_status
-from srbench.table.labels import Labels, labels_of, value_text
-from srbench.types import CHANNELS, scored_planes
+from srbench.table.labels import value_text
+from srbench.table.rows import METRICS_FIRST, Column, Row, RowKey, is_named, rows_of
+from srbench.types import scored_planes
 
-_OF_COLUMN = ("plane", "border", "metric", "settings", "facts")
-"""Keys of a protocol that may differ from column to column of one row."""
-
-_METRICS = ("psnr", "ssim", "lpips")
-_PLANES = ("r", "g", "b", "y", "rgb")
 _LABELS = ("loss", "channels", "dataset", "seed", "step", "settings")
 
+_CONDITIONS = ("degradation", "grey", "colour", "quantise", "border")
+"""What is said first of a protocol."""
 
-class Column(NamedTuple):
-    """One metric, by its label, on one plane; an empty plane where no run could compute the metric."""
+_MARKS = "abcdefghijklmnoprstuvwxyz"  # no q: it has no raised form in Unicode
 
-    metric: str
-    plane: str
-
-
-_RowKey: TypeAlias = tuple[str, str, int, int, str]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run on one test at one scale, scored under one protocol, at the last step that was scored."""
-
-    run: StoredRun
-    labels: Labels
-    test: str
-    test_sha256: str
-    run_scale: int
-    scale: int
-    shared: str
-    step: int
-    scores: dict[Column, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def key(self) -> _RowKey:
-        """What rows must have in common to be compared, apart from the protocol of each column."""
-        return (self.test, self.test_sha256, self.run_scale, self.scale, self.shared)
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether this is the row that others are set against."""
-        return bool(self.run.record.spec["model"]["name"] == BASELINE)
-
-    @property
-    def unavailable(self) -> Mapping[str, str]:
-        """Metric label → why it could not be computed."""
-        return self.run.summary["unavailable"] if self.run.summary else {}
-
-    def protocol(self, column: Column) -> Mapping[str, Any]:
-        """What the score in `column` depends on."""
-        protocols = self.run.summary["protocols"] if self.run.summary else {}
-        return dict(protocols[self.scores[column]["protocol"]])
+_Note: TypeAlias = Callable[[str], str]
+"""Takes the text of a note and gives its mark; the same text has one mark."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +35,14 @@ class Cell:
         rank: 1 for the best value of its block and column, 2 for the next, 0 for all others.
         gain: difference to the baseline, of metrics in dB.
         interval: 95 % interval of the mean.
-        mark: number of a note.
+        mark: of a note. A letter, since a raised figure after a number reads as a power.
     """
 
     text: str
     rank: int = 0
     gain: str = ""
     interval: str = ""
-    mark: int | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,21 +50,30 @@ class Metric:
     """What a header says of a metric."""
 
     label: str
-    better: str | None
-    unit: str
+    better: str | None = None
+    unit: str = ""
 
     @property
     def name(self) -> str:
-        """`PSNR`, or as registered where the field has no capitals for it."""
+        """`PSNR`; as registered where the field has no capitals for it."""
         name = self.label.partition(":")[0]
-        return name.upper() if name in _METRICS else name
+        return name.upper() if name in METRICS_FIRST else name
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better; nothing where no run could compute the metric."""
+        return {"higher": "↑", "lower": "↓"}.get(self.better or "", "")
+
+    @property
+    def settings(self) -> str:
+        """`(squeeze)` for a network, `(edge=replicate)` for another setting its label names."""
+        settings = self.label.partition(":")[2].removeprefix("net=")
+        return f"({settings})" if settings else ""
 
     @property
     def title(self) -> str:
         """`PSNR dB ↑`, `LPIPS ↓ (squeeze)`."""
-        settings = self.label.partition(":")[2].removeprefix("net=")
-        arrow = {"higher": "↑", "lower": "↓"}.get(self.better or "", "")
-        return " ".join(filter(None, (self.name, self.unit, arrow, f"({settings})" if settings else "")))
+        return " ".join(filter(None, (self.name, self.unit, self.arrow, self.settings)))
 
 
 @dataclass
@@ -120,9 +85,9 @@ class Block:
         columns: in the order to show.
         names: of each row, its cells under `Table.label_columns`.
         cells: of each row, column → cell.
-        conditions: what its scores were made under, key → value; `facts`: the same of its metrics' insides.
+        conditions: what its scores were made under, key → value.
+        facts: the same of its metrics' insides, such as the hash of their weights.
         apart: those of both in which other blocks of the table differ.
-        pictures: how many the means are over, those left out included.
     """
 
     rows: list[Row]
@@ -132,7 +97,6 @@ class Block:
     conditions: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
-    pictures: str = ""
 
     @property
     def name(self) -> str:
@@ -142,13 +106,19 @@ class Block:
         return f"{row.test} ×{row.scale}{inner}"
 
     @property
+    def pictures(self) -> str:
+        """How many pictures the means are over, those left out included."""
+        number = "/".join(str(count) for count in sorted({row.pictures for row in self.rows}))
+        return f"{number} picture" + ("" if number == "1" else "s")
+
+    @property
     def title(self) -> str:
         """Test, scale, pictures, and what tells it from other blocks."""
         return " · ".join([self.name, self.pictures, *(f"{key} {one}" for key, one in self.apart.items())])
 
     @property
-    def marks(self) -> list[int]:
-        """Numbers of the notes its cells refer to."""
+    def marks(self) -> list[str]:
+        """Of the notes its cells refer to."""
         cells = [cell for row in self.names for cell in row]
         cells += [cell for row in self.cells for cell in row.values()]
         return sorted({cell.mark for cell in cells if cell.mark})
@@ -162,46 +132,19 @@ class Table:
         blocks: in the order to show.
         metrics: label → what its header says.
         label_columns: names of the columns before the first metric.
-        constants: what is the same for every trained row: `dataset sample`, `seed 0`.
+        constants: label column → what every row has there that has anything (bicubic has no seed).
         protocol: what all scores were made under.
-        notes: the first is number 1; those about blocks have no mark.
+        notes: mark → what cells refer to by it.
+        splits: why a test and scale has several blocks.
     """
 
     blocks: list[Block]
     metrics: dict[str, Metric]
     label_columns: list[str]
-    constants: list[str]
+    constants: dict[str, str]
     protocol: list[str]
-    notes: list[str]
-
-
-def rows_of(
-    runs: Sequence[StoredRun], metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
-) -> list[Row]:
-    """The rows of all scored runs in the order to show, their columns sorted.
-
-    Args:
-        runs: from the store.
-        metrics: names or labels of metrics to keep (`lpips` keeps `lpips:net=squeeze`); None: all.
-        tests: names of tests to keep; None: all.
-
-    Raises:
-        UsageError: a metric or test that no run has; the message lists what there is.
-    """
-    scored = [run for run in runs if run.summary is not None]
-    labels = labels_of(scored)
-    rows = _with_test_labels([row for run in scored for row in _rows_of_run(run, labels[run.id])])
-    known = {column.metric for row in rows for column in row.scores}
-    _check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
-    _check_known("test", tests, {row.test for row in rows}, "@")
-    kept = []
-    for row in rows:
-        if _is_wanted(row.test, tests, "@"):
-            columns = sorted(
-                (one for one in row.scores if _is_wanted(one.metric, metrics, ":")), key=_column_order
-            )
-            kept.append(replace(row, scores={column: row.scores[column] for column in columns}))
-    return sorted(kept, key=_row_order)
+    notes: dict[str, str]
+    splits: list[str]
 
 
 def build_table(
@@ -213,103 +156,42 @@ def build_table(
         UsageError: a metric or test that no run has.
     """
     rows = rows_of(runs, metrics, tests)
-    lacking = {label for row in rows for label in row.unavailable if _is_wanted(label, metrics, ":")}
-    infos = {label: Metric(label, None, "") for label in lacking}
+    infos: dict[str, Metric] = {}
     planes: dict[str, set[Column]] = {}
     for row in rows:
         for column, score in row.scores.items():
             infos[column.metric] = Metric(column.metric, score["better"], score["unit"])
             planes.setdefault(column.metric, set()).add(column)
+    marks: dict[str, str] = {}
 
-    notes: dict[str, int] = {}
+    def note(text: str) -> str:
+        turn, letter = divmod(len(marks), len(_MARKS))
+        return marks.setdefault(text, _MARKS[letter] * (turn + 1))
+
     blocks = []
     for block in _grouped(rows):
         columns = {column for row in block.rows for column in row.scores}
-        for label in lacking.intersection(*[{*row.unavailable} for row in block.rows]):
-            columns |= planes.get(label, {Column(label, "")})
-        block.columns = sorted(columns, key=_column_order)
-        for column in block.columns:
-            _write_cells(
-                block, column, infos[column.metric], lambda text: notes.setdefault(text, len(notes) + 1)
-            )
-        if columns:
+        scored = {column.metric for column in columns}
+        for label in {label for row in block.rows for label in row.unavailable} - scored:
+            if metrics is None or is_named(label, metrics):
+                infos.setdefault(label, Metric(label))
+                columns |= planes.get(label, {Column(label, "")})
+        block.columns = sorted(columns, key=lambda column: column.order)
+        if block.columns:
             blocks.append(block)
-    constants, label_columns = _write_names(blocks, lambda text: notes.setdefault(text, len(notes) + 1))
+    constants, label_columns = _write_names(blocks, note)
+    for block in blocks:
+        block.cells = [{} for _ in block.rows]
+        for column in block.columns:
+            _write_cells(block, column, infos[column.metric], note)
     protocol = _set_apart(blocks)
-    return Table(blocks, infos, label_columns, constants, protocol, [*notes, *_splits(blocks)])
-
-
-def _rows_of_run(run: StoredRun, labels: Labels) -> list[Row]:
-    """A run's rows, each at the last step that was scored under its protocol."""
-    summary = run.summary or {}
-    keyed: list[tuple[_RowKey, Mapping[str, Any]]] = []
-    last: dict[_RowKey, int] = {}
-    for score in summary["scores"]:
-        protocol = summary["protocols"][score["protocol"]]
-        shared = canonical_json({key: one for key, one in protocol.items() if key not in _OF_COLUMN})
-        key = (score["test"], score["test_sha256"], score["run_scale"], score["scale"], shared)
-        last[key] = max(last.get(key, 0), score["step"])
-        keyed.append((key, score))
-    rows: list[Row] = []
-    for key, score in keyed:
-        if score["step"] < last[key]:
-            continue
-        column = Column(score["metric"], score["plane"])
-        # A second protocol for the same column, such as LPIPS under other weights, makes a second row.
-        row = next((row for row in rows if row.key == key and column not in row.scores), None)
-        if row is None:
-            row = Row(run, labels, *key, step=last[key])
-            rows.append(row)
-        row.scores[column] = score
-    return rows
-
-
-def _with_test_labels(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose test's name stands for several contents get the start of its hash: `set5@3f2a`."""
-    contents: dict[str, set[str]] = {}
-    for row in rows:
-        contents.setdefault(row.test, set()).add(row.test_sha256)
-    return [
-        replace(row, test=f"{row.test}@{row.test_sha256[:4]}") if len(contents[row.test]) > 1 else row
-        for row in rows
-    ]
-
-
-def _is_wanted(label: str, names: Sequence[str] | None, separator: str) -> bool:
-    return names is None or label in names or label.split(separator)[0] in names
-
-
-def _check_known(kind: str, names: Sequence[str] | None, known: set[str], separator: str) -> None:
-    for name in names or ():
-        if not any(_is_wanted(label, [name], separator) for label in known):
-            raise UsageError(
-                f"No run has scores of the {kind} {name!r}.{did_you_mean(name, known)} "
-                f"There are: {', '.join(sorted(known)) or 'none yet'}."
-            )
-
-
-def _column_order(column: Column) -> tuple[int, str, int]:
-    name = column.metric.split(":")[0]
-    place = _METRICS.index(name) if name in _METRICS else len(_METRICS)
-    return (place, column.metric, _PLANES.index(column.plane) if column.plane else 0)
-
-
-def _row_order(row: Row) -> tuple[Any, ...]:
-    """Main outputs before inner ones, the baseline first, then by label."""
-    labels = row.labels
-    channels = CHANNELS.index(labels.channels) if labels.channels else -1
-    seed = -1 if labels.seed is None else labels.seed
-    names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed, labels.settings or "")
-    return (*_scene(row), not row.is_baseline, *names, row.shared)
-
-
-def _scene(row: Row) -> tuple[str, str, int, int]:
-    return (row.test, row.test_sha256, row.run_scale, -row.scale)
+    notes = {mark: text for text, mark in marks.items()}
+    return Table(blocks, infos, label_columns, constants, protocol, notes, _splits(blocks))
 
 
 def _grouped(rows: Iterable[Row]) -> list[Block]:
     """Each row joins the first block that none of its columns contradicts."""
-    blocks: list[tuple[_RowKey, dict[Column, str], Block]] = []
+    blocks: list[tuple[RowKey, dict[Column, str], Block]] = []
     for row in rows:
         protocols = {column: score["protocol"] for column, score in row.scores.items()}
         for key, known, block in blocks:
@@ -319,47 +201,48 @@ def _grouped(rows: Iterable[Row]) -> list[Block]:
                 break
         else:
             blocks.append((row.key, protocols, Block([row])))
-    # The rows came sorted by model; blocks of one test and scale stand together all the same.
-    return sorted((block for _, _, block in blocks), key=lambda block: _scene(block.rows[0]))
+    # Blocks of one test and scale stand together, the one with most rows first.
+    return sorted((one for _, _, one in blocks), key=lambda block: (block.rows[0].scene, -len(block.rows)))
 
 
-def _write_cells(block: Block, column: Column, metric: Metric, note: Callable[[str], int]) -> None:
+def _write_cells(block: Block, column: Column, metric: Metric, note: _Note) -> None:
+    """Fill one column of a block. A mean over fewer pictures than others' has no rank and no gain."""
     scores = [row.scores.get(column) for row in block.rows]
-    means = [score["mean"] if score else None for score in scores]
-    largest = max((abs(mean) for mean in means if mean is not None), default=0)
-    digits = 2 if metric.unit == "dB" or largest >= 10 else 4
-    ranks = _ranks([(mean, f"{mean:.{digits}f}") for mean in means if mean is not None], metric.better)
-    base = next((mean for row, mean in zip(block.rows, means, strict=True) if row.is_baseline), None)
-    block.cells = block.cells or [{} for _ in block.rows]
+    most = max((score["n"] for score in scores if score), default=0)
+    means = [score["mean"] for score in scores if score and score["n"] == most > 0]
+    digits = 2 if metric.unit == "dB" or max(map(abs, means), default=0) >= 10 else 4
+    ranks = _ranks([(mean, f"{mean:.{digits}f}") for mean in means], metric.better)
+    base = None
     for row, score, cells in zip(block.rows, scores, block.cells, strict=True):
-        cells[column] = (
-            _empty(row, column, note) if score is None else _filled(row, score, digits, ranks, base, note)
-        )
+        if score is None:
+            cells[column] = _empty(row, column, note)
+            continue
+        mean, mark = score["mean"], _mark_left_out(score, most, note)
+        if mean is None:
+            cells[column] = Cell("–", mark=mark)
+            continue
+        text = f"{mean:.{digits}f}"
+        interval = f"[{score['ci_low']:.{digits}f}, {score['ci_high']:.{digits}f}]"
+        if score["n"] < most:
+            cells[column] = Cell(text, interval=interval, mark=mark)
+            continue
+        gain = ""
+        if row.is_baseline:
+            base = mean if base is None else base  # the baseline is the first row
+        elif base is not None and metric.unit == "dB":
+            gain = f"{round(mean - base, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.00 into +0.00
+        cells[column] = Cell(text, ranks.get(text, 0), gain, interval, mark)
 
 
-def _filled(
-    row: Row,
-    score: Mapping[str, Any],
-    digits: int,
-    ranks: Mapping[str, int],
-    base: float | None,
-    note: Callable[[str], int],
-) -> Cell:
-    mark = None
-    if score["left_out"]:
-        total = score["n"] + score["left_out"]
-        mark = note(f"{score['left_out']} of {total} pictures left out: infinite or undefined.")
-    if score["mean"] is None:
-        return Cell("–", mark=mark)
-    gain = ""
-    if score["unit"] == "dB" and base is not None and not row.is_baseline:
-        gain = f"{round(score['mean'] - base, digits) + 0.0:+.{digits}f}"  # + 0.0: no "-0.00"
-    text = f"{score['mean']:.{digits}f}"
-    interval = f"[{score['ci_low']:.{digits}f}, {score['ci_high']:.{digits}f}]"
-    return Cell(text, ranks.get(text, 0), gain, interval, mark)
+def _mark_left_out(score: Mapping[str, Any], most: int, note: _Note) -> str:
+    if not score["left_out"]:
+        return ""
+    total = score["n"] + score["left_out"]
+    fewer = " Not compared with means over more pictures." if score["n"] < most else ""
+    return note(f"{score['left_out']} of {total} pictures left out: infinite or undefined.{fewer}")
 
 
-def _ranks(values: list[tuple[float, str]], better: str | None) -> dict[str, int]:
+def _ranks(values: Sequence[tuple[float, str]], better: str | None) -> dict[str, int]:
     """Printed value → 1 or 2; equal printed values share a rank, and a lone value has none."""
     if len(values) < 2:
         return {}
@@ -368,7 +251,7 @@ def _ranks(values: list[tuple[float, str]], better: str | None) -> dict[str, int
     return {text: rank for rank, text in enumerate(best_two, 1)}
 
 
-def _empty(row: Row, column: Column, note: Callable[[str], int]) -> Cell:
+def _empty(row: Row, column: Column, note: _Note) -> Cell:
     channels = row.labels.channels
     if channels and column.plane and column.plane not in scored_planes(channels):
         return Cell("·")
@@ -376,28 +259,21 @@ def _empty(row: Row, column: Column, note: Callable[[str], int]) -> Cell:
     return Cell("missing", mark=note(f"{column.metric}: {reason}"))
 
 
-def _write_names(blocks: Sequence[Block], note: Callable[[str], int]) -> tuple[list[str], list[str]]:
+def _write_names(blocks: Sequence[Block], note: _Note) -> tuple[dict[str, str], list[str]]:
     """Give each row its label cells; returns what is constant, and the names of the columns that are not."""
     rows = [row for block in blocks for row in block.rows]
-    distinct = {name: {_label(row, name) for row in rows} - {""} for name in _LABELS}
-    unfinished = any(_progress(row) for row in rows)
+    distinct = {name: {row.label(name) for row in rows} - {""} for name in _LABELS}
+    progress = {row.run.id: _progress(row) for row in rows}
+    unfinished = any(progress.values())
     shown = [name for name in _LABELS if len(distinct[name]) > 1 or (name == "step" and unfinished)]
     for block in blocks:
         for row in block.rows:
-            names = [Cell(row.labels.model)]
-            for name in shown:
-                progress = _progress(row) if name == "step" else None
-                names.append(Cell(_label(row, name), mark=note(progress) if progress else None))
-            block.names.append(names)
-    constants = [f"{name} {one}" for name in _LABELS if name not in shown for one in distinct[name]]
+            text = progress[row.run.id]
+            mark = note(text) if text else ""
+            cells = [Cell(row.label(name), mark=mark if name == "step" else "") for name in shown]
+            block.names.append([Cell(row.labels.model), *cells])
+    constants = {name: one for name in _LABELS if name not in shown for one in distinct[name]}
     return constants, ["model", *shown]
-
-
-def _label(row: Row, name: str) -> str:
-    if name == "step":
-        return f"{row.step:,}" if row.labels.loss else ""
-    value = getattr(row.labels, name)
-    return "" if value is None else str(value)
 
 
 def _progress(row: Row) -> str | None:
@@ -416,54 +292,51 @@ def _progress(row: Row) -> str | None:
 
 
 def _set_apart(blocks: Sequence[Block]) -> list[str]:
-    """Give each block its title's parts; returns the conditions that all blocks have in common."""
+    """Give each block what its title needs; returns the conditions that all blocks have in common."""
     values: dict[str, set[str]] = {}
     for block in blocks:
-        block.pictures = _pictures(block)
-        block.conditions, block.facts = _flat_protocols(block)
+        block.conditions = _flat(block, _of_conditions)
+        block.facts = _flat(block, _of_facts)
         for key, value in {**block.conditions, **block.facts}.items():
             values.setdefault(key, set()).add(value)
+    common = {}
     for block in blocks:
         everything = {**block.conditions, **block.facts}
         block.apart = {key: value for key, value in everything.items() if len(values[key]) > 1}
-    common = {
-        key: value for block in blocks for key, value in block.conditions.items() if len(values[key]) == 1
-    }
+        common.update({key: value for key, value in block.conditions.items() if len(values[key]) == 1})
     return [f"{key} {value}" for key, value in common.items()]
 
 
-def _pictures(block: Block) -> str:
-    counts = {
-        one["n"] + one["left_out"]
-        for row in block.rows
-        for one in (row.run.summary or {})["scores"]
-        if (one["test_sha256"]) == row.test_sha256
-    }
-    number = "–".join(str(count) for count in sorted({min(counts), max(counts)}))
-    return f"{number} picture" + ("" if number == "1" else "s")
-
-
-def _flat_protocols(block: Block) -> tuple[dict[str, str], dict[str, str]]:
-    """Conditions and facts of a block's scores, key → value; `edge` of SSIM is `ssim edge`."""
-    conditions: dict[str, set[str]] = {}
-    facts: dict[str, set[str]] = {}
+def _flat(
+    block: Block, items: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, Any]]]
+) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
     for row in block.rows:
         for column in row.scores:
-            for key, value in row.protocol(column).items():
-                if key in ("plane", "metric"):
-                    continue
-                prefix = f"{column.metric} " if key in ("settings", "facts") else ""
-                found = facts if key == "facts" else conditions
-                for name, one in value.items() if isinstance(value, Mapping) else [(key, value)]:
-                    if not (prefix and f"{name}=" in prefix):  # the metric's label says it
-                        found.setdefault(prefix + name, set()).add(value_text(one))
-    return tuple({key: "/".join(sorted(all_)) for key, all_ in one.items()} for one in (conditions, facts))  # type: ignore[return-value]
+            for key, value in items(column.metric, row.protocol(column)):
+                found.setdefault(key, set()).add(value_text(value))
+    keys = sorted(found, key=lambda key: _CONDITIONS.index(key) if key in _CONDITIONS else len(_CONDITIONS))
+    return {key: "/".join(sorted(found[key])) for key in keys}
+
+
+def _of_conditions(label: str, protocol: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for key, value in protocol.items():
+        if key == "settings":  # those that the label names are said already
+            yield from ((f"{label} {name}", one) for name, one in value.items() if f"{name}=" not in label)
+        elif isinstance(value, Mapping) and key != "facts":
+            yield from value.items()
+        elif key not in ("plane", "metric", "facts"):
+            yield key, value
+
+
+def _of_facts(label: str, protocol: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    return ((f"{label} {name}", one) for name, one in protocol.get("facts", {}).items())
 
 
 def _splits(blocks: Sequence[Block]) -> list[str]:
     """A note for each test and scale whose rows had to be split, naming what differs."""
     notes = []
-    for _, group in groupby(blocks, key=lambda block: _scene(block.rows[0])):
+    for _, group in groupby(blocks, key=lambda block: block.rows[0].scene):
         alike = list(group)
         keys = dict.fromkeys(key for block in alike for key in block.apart)
         found = {key: dict.fromkeys(one.apart[key] for one in alike if key in one.apart) for key in keys}

@@ -11,8 +11,10 @@ from srbench.types import Channels
 _Key: TypeAlias = tuple[str, ...]
 """What a setting is of: (field,), or (field, component, parameter)."""
 
-_AXES = ("schema", "channels", "scale", "seed")
-"""Fields of a spec that are columns of their own, or say nothing about the run."""
+_Place: TypeAlias = tuple["Labels", int, str]
+
+_APART = ("schema", "channels", "scale", "degradation", "seed")
+"""Fields of a spec that labels need not name: columns of their own, or rows that never stand together."""
 
 _COMPONENTS = ("model", "loss", "dataset")
 """Fields whose differing settings stand with their name; those of all others go to `settings`."""
@@ -31,29 +33,30 @@ class Labels:
 
 
 def labels_of(runs: Sequence[StoredRun]) -> dict[str, Labels]:
-    """Run id → labels, no two runs of one scale alike.
+    """Run id → labels, no two runs of one scale and degradation alike.
 
     A setting is named where runs that are otherwise alike differ in it (`charbonnier:eps=1e-06`,
     `lr=0.0001`), and then for every run that has it, so that a label means the same in every row.
     """
-    alike: dict[tuple[Labels, int], list[dict[_Key, Any]]] = {}
+    alike: dict[_Place, list[dict[_Key, Any]]] = {}
     for run in runs:
         spec = run.record.spec
-        alike.setdefault((_labels(spec, set()), spec["scale"]), []).append(dict(_settings(spec)))
+        alike.setdefault(_place(spec, _labels(spec, set())), []).append(dict(_settings(spec)))
     named = {key for settings in alike.values() for key in _differing(settings)}
-
     labels: dict[str, Labels] = {}
-    seen: dict[tuple[Labels, int], str] = {}
+    taken: set[_Place] = set()
     for run in runs:
         label = _labels(run.record.spec, named)
-        if (
-            label,
-            run.record.spec["scale"],
-        ) in seen:  # differs past the digits shown: its hash tells it apart
+        if _place(run.record.spec, label) in taken:  # differs past the digits shown: its hash tells it apart
             label = replace(label, settings=" ".join(filter(None, (label.settings, run.id.rsplit("-")[-1]))))
-        seen[label, run.record.spec["scale"]] = run.id
+        taken.add(_place(run.record.spec, label))
         labels[run.id] = label
     return labels
+
+
+def _place(spec: Mapping[str, Any], labels: Labels) -> _Place:
+    """What two runs must share to need telling apart."""
+    return (labels, spec["scale"], canonical_json(spec["degradation"]))
 
 
 def value_text(value: Any) -> str:
@@ -106,7 +109,7 @@ def _component(field: str, component: Mapping[str, Any], named: set[_Key]) -> st
 def _settings(spec: Mapping[str, Any]) -> Iterator[tuple[_Key, Any]]:
     """Everything in a spec that a label may have to name."""
     for field, value in spec.items():
-        if field in _AXES:
+        if field in _APART or (value is None and not spec["loss"]):
             continue
         for part in value if isinstance(value, list | tuple) else (value,):
             if isinstance(part, Mapping) and "name" in part:

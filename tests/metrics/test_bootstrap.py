@@ -15,8 +15,8 @@ SET5 = [36.93, 36.76, 27.43, 34.86, 32.14]  # bicubic luma PSNR at ×2, baby to 
 
 
 def test_golden_interval():
-    """Made by this code; Philox's bits are fixed, so it holds with every numpy and on every machine."""
-    assert mean_interval(SET5) == pytest.approx((33.624, 0, 0, 5, 0), abs=1e-9)
+    """Made by this code; Philox's bits are fixed, so it holds with every numpy on every machine."""
+    assert mean_interval(SET5) == pytest.approx((33.624, 30.256, 36.448, 5, 0), abs=1e-9)
 
 
 def test_agrees_with_scipy():

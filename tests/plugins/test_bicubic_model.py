@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from srbench_baselines.bicubic import build
 
 from srbench.api import resize_bicubic
+from srbench_baselines.bicubic import build
 
 
 @given(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from srbench_losses.pixel import charbonnier, l1, l2
 
 OF_PIXEL = {

@@ -1,0 +1,71 @@
+"""`srbench table`: stored scores, side by side."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from srbench.cli.options import Results
+
+
+def table(
+    format: Annotated[
+        Literal["rich", "md", "csv", "json", "latex"],
+        typer.Option(
+            "--format",
+            help="rich is for reading here; md and latex are to paste; csv and json are one flat list for "
+            "scripts, in full precision: a record for each run, test, scale, plane and metric.",
+        ),
+    ] = "rich",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="Only these metrics: a name (lpips: with any network) or a whole label (lpips:net=squeeze).",
+        ),
+    ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="Only these test sets. Where one name stands for several contents, NAME@HASH picks one.",
+        ),
+    ] = None,
+    ci: Annotated[
+        bool,
+        typer.Option(
+            "--ci",
+            help="Show the 95 % bootstrap interval of each mean over pictures. Two runs may differ although "
+            "their intervals overlap: they were scored on the same pictures.",
+        ),
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Show the stored scores of all runs, against bicubic.
+
+    Only rows with equal test pictures, scale and protocol stand in one block, and best values are picked
+    inside it. ×2 (of ×4) is the inner output of a ×4 network, which is another task than true ×2. The rich
+    table fits itself to the terminal (to 80 columns in a pipe, unless COLUMNS says otherwise).
+    """
+    from rich.console import Console
+
+    from srbench.cli.runs import read_store
+    from srbench.grammar import split_list
+    from srbench.table import render
+
+    metrics = split_list(metric) if metric else None
+    tests = split_list(test) if test else None
+    runs, damaged = read_store(results)
+    scored = [run for run in runs if run.summary and run.summary["scores"]]
+    if format != "rich":
+        if scored or format in ("csv", "json"):
+            typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci), nl=False)
+    elif scored:
+        console = Console(highlight=False)
+        console.print(render(scored, format, metrics=metrics, tests=tests, ci=ci, width=console.width))
+    unscored = [run.id for run in runs if run not in scored]
+    if unscored:
+        more = f" and {len(unscored) - 5} more" if len(unscored) > 5 else ""
+        count = "1 run has" if len(unscored) == 1 else f"{len(unscored)} runs have"
+        names = ", ".join(unscored[:5])
+        typer.echo(f"{count} no scores yet: {names}{more}. srbench runs says how far they are.", err=True)
+    raise typer.Exit(1 if damaged else 0)

@@ -1,0 +1,151 @@
+"""Stored scores → what people read: a table for the terminal, Markdown or LaTeX, or a flat list for scripts.
+
+    labels.py    spec → short labels, settings only where runs differ in them
+    rows.py      summaries → rows, in the order to show
+    blocks.py    rows → blocks that may be compared, cells, notes
+    terminal.py, markup.py   what they look like
+
+Reads summaries alone: nothing is computed here but ranks and differences, and no torch is loaded.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from srbench.store.runs import StoredRun
+from srbench.table.rows import rows_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+TextFormat: TypeAlias = Literal["md", "csv", "json", "latex"]
+Format: TypeAlias = Literal["rich", "md", "csv", "json", "latex"]
+
+KEYS = (
+    "run",
+    "model",
+    "loss",
+    "dataset",
+    "channels",
+    "seed",
+    "step",
+    "test",
+    "scale",
+    "run_scale",
+    "plane",
+    "metric",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+    "protocol",
+)
+"""Of a record. Scripts rely on these names."""
+
+
+def records(
+    runs: Sequence[StoredRun], *, metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """A flat record for each run × test × scale × plane × metric, with the keys of `KEYS`.
+
+    `value`, `ci_low` and `ci_high` are None where no picture has a value (`n` is 0). `protocol` is the hash
+    of what the score depends on: only records that share it may be compared. Each run counts with the last
+    step it was scored at.
+
+    Raises:
+        UsageError: a metric or test that no run has.
+    """
+    return [
+        {
+            "run": row.run.id,
+            "model": row.labels.model,
+            "loss": row.labels.loss,
+            "dataset": row.labels.dataset,
+            "channels": row.labels.channels,
+            "seed": row.labels.seed,
+            "step": row.step,
+            "test": row.test,
+            "scale": row.scale,
+            "run_scale": row.run_scale,
+            "plane": column.plane,
+            "metric": column.metric,
+            "value": score["mean"],
+            "ci_low": score["ci_low"],
+            "ci_high": score["ci_high"],
+            "n": score["n"],
+            "protocol": score["protocol"],
+        }
+        for row in rows_of(runs, metrics, tests)
+        for column, score in row.scores.items()
+    ]
+
+
+@overload
+def render(
+    runs: Sequence[StoredRun],
+    format: Literal["rich"],
+    *,
+    metrics: Sequence[str] | None = None,
+    tests: Sequence[str] | None = None,
+    ci: bool = False,
+    width: int | None = None,
+) -> "RenderableType": ...
+
+
+@overload
+def render(
+    runs: Sequence[StoredRun],
+    format: TextFormat,
+    *,
+    metrics: Sequence[str] | None = None,
+    tests: Sequence[str] | None = None,
+    ci: bool = False,
+    width: int | None = None,
+) -> str: ...
+
+
+def render(
+    runs: Sequence[StoredRun],
+    format: Format,
+    *,
+    metrics: Sequence[str] | None = None,
+    tests: Sequence[str] | None = None,
+    ci: bool = False,
+    width: int | None = None,
+) -> "RenderableType | str":
+    """The runs' scores in one of five formats.
+
+    Args:
+        runs: from the store; those without a summary are left out.
+        format: `rich` gives a renderable for `rich.console.Console.print`, the others text that ends with a
+            newline. `csv` and `json` hold `records`, in full precision and always with intervals.
+        metrics: names or labels to keep; None: all.
+        tests: names to keep; None: all.
+        ci: show the 95 % interval of each mean.
+        width: for `rich`, columns to fit into; None: as wide as it gets.
+
+    Raises:
+        UsageError: a metric or test that no run has.
+    """
+    if format == "json":
+        flat = records(runs, metrics=metrics, tests=tests)
+        return json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if format == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, KEYS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records(runs, metrics=metrics, tests=tests))
+        return text.getvalue()
+
+    from srbench.table.blocks import build_table
+
+    table = build_table(runs, metrics, tests)
+    if format == "rich":
+        from srbench.table.terminal import terminal
+
+        return terminal(table, ci, width)
+    from srbench.table.markup import latex, markdown
+
+    return markdown(table, ci) if format == "md" else latex(table, ci)

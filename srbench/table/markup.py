@@ -1,0 +1,129 @@
+"""A table to paste: GitHub Markdown, and LaTeX with booktabs."""
+
+import re
+from collections.abc import Callable
+from itertools import groupby
+
+from srbench.table.blocks import Block, Cell, Table
+from srbench.table.rows import Column
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "–": "--",
+    "→": r"$\rightarrow$",
+}
+
+
+def markdown(table: Table, ci: bool) -> str:
+    """A table a block, best values bold, notes at the end."""
+    constants = " · ".join(f"{name} {value}" for name, value in table.constants.items())
+    protocol = "protocol: " + " · ".join(table.protocol) if table.protocol else ""
+    parts = [_md(line) for line in (constants, protocol) if line]
+    for block in table.blocks:
+        titles = [_column_title(table, column) for column in block.columns]
+        lines = [
+            [*table.label_columns, *map(_md, titles)],
+            ["---"] * len(table.label_columns) + ["--:"] * len(titles),
+            *_lines(block, ci, _md_cell),
+        ]
+        rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"**{_md(block.name)}**{_md(block.title.removeprefix(block.name))}\n\n{rows}")
+    parts += [f"<sup>{mark}</sup> {_md(note)}" for mark, note in table.notes.items()]
+    return "\n\n".join([*parts, *map(_md, table.splits)]) + "\n"
+
+
+def latex(table: Table, ci: bool) -> str:
+    """A `table` environment a block, for booktabs: best bold, second underlined, notes below.
+
+    The caption names test, scale, what is constant over the rows, and the whole protocol.
+    """
+    slugs = [
+        re.sub(r"[^a-z0-9]+", "-", one.name.lower().replace("×", "x")).strip("-") for one in table.blocks
+    ]
+    labels = [
+        slug + (f"-{slugs[:place].count(slug) + 1}" if slug in slugs[:place] else "")
+        for place, slug in enumerate(slugs)
+    ]
+    parts = zip(table.blocks, labels, strict=True)
+    return "\n".join(_latex_block(table, block, label, ci) for block, label in parts)
+
+
+def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
+    first, second = list(table.label_columns), []
+    heads, rules = [" & " * (len(first) - 1)], []
+    at = len(first) + 1
+    for metric, columns in groupby(block.columns, key=lambda column: column.metric):
+        planes = [_tex(column.plane) for column in columns]
+        heads.append(f"\\multicolumn{{{len(planes)}}}{{c}}{{{_tex(table.metrics[metric].title)}}}")
+        rules.append(f"\\cmidrule(lr){{{at}-{at + len(planes) - 1}}}")
+        second += planes
+        at += len(planes)
+    body = [" & ".join(line) + r" \\" for line in _lines(block, ci, _tex_cell)]
+    facts = {key: value for key, value in block.apart.items() if key in block.facts}
+    protocol = ", ".join(f"{key} {value}" for key, value in {**block.conditions, **facts}.items())
+    constants = [
+        f"{name} {value}"
+        for name, value in table.constants.items()
+        if any(row.label(name) for row in block.rows)
+    ]
+    caption = "; ".join([f"{block.name}, {block.pictures}", *constants, f"protocol: {protocol}"])
+    notes = [f"$^{{{mark}}}$ {_tex(table.notes[mark])}" for mark in block.marks]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            f"\\caption{{{_tex(caption)}.}}",
+            f"\\label{{tab:{label}}}",
+            f"\\begin{{tabular}}{{{'l' * len(first)}{'r' * len(second)}}}",
+            r"\toprule",
+            " & ".join(heads) + r" \\",
+            "".join(rules),
+            " & ".join([*first, *second]) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *([r"\par\smallskip\footnotesize " + r" \\ ".join(notes)] if notes else []),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _column_title(table: Table, column: Column) -> str:
+    """`PSNR r dB ↑`."""
+    metric = table.metrics[column.metric]
+    return " ".join(filter(None, (metric.name, column.plane, metric.unit, metric.arrow, metric.settings)))
+
+
+def _lines(block: Block, ci: bool, text: Callable[[Cell, bool], str]) -> list[list[str]]:
+    """Every row of a block as texts."""
+    cells = [[*names, *values.values()] for names, values in zip(block.names, block.cells, strict=True)]
+    return [[text(cell, ci) for cell in row] for row in cells]
+
+
+def _md_cell(cell: Cell, ci: bool) -> str:
+    text = f"**{cell.text}**" if cell.rank == 1 else _md(cell.text)
+    text += f" {cell.interval}" if ci and cell.interval else ""
+    return text + (f"<sup>{cell.mark}</sup>" if cell.mark else "")
+
+
+def _tex_cell(cell: Cell, ci: bool) -> str:
+    text = {1: f"\\textbf{{{cell.text}}}", 2: f"\\underline{{{cell.text}}}"}.get(cell.rank, _tex(cell.text))
+    text += f" {{\\scriptsize {cell.interval}}}" if ci and cell.interval else ""
+    return text + (f"$^{{{cell.mark}}}$" if cell.mark else "")
+
+
+def _md(text: str) -> str:
+    return re.sub(r"([|*_`<\\])", r"\\\1", text)
+
+
+def _tex(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in text)

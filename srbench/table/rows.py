@@ -1,0 +1,183 @@
+"""Stored summaries → rows: one run on one test at one scale under one protocol, in the order to show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
+
+from srbench.errors import UsageError, did_you_mean
+from srbench.files import canonical_json
+from srbench.plan import BASELINE
+from srbench.store.runs import StoredRun
+from srbench.table.labels import Labels, labels_of
+from srbench.types import CHANNELS
+
+METRICS_FIRST = ("psnr", "ssim", "lpips")
+"""Metrics in the order readers expect; all others follow by name."""
+
+_OF_COLUMN = ("plane", "border", "metric", "settings", "facts")
+"""Keys of a protocol that may differ from column to column of one row."""
+
+_PLANES = ("r", "g", "b", "y", "rgb")
+
+
+class Column(NamedTuple):
+    """One metric, by its label, on one plane; an empty plane where no run could compute the metric."""
+
+    metric: str
+    plane: str
+
+    @property
+    def order(self) -> tuple[int, str, int]:
+        """Sorts columns."""
+        name = self.metric.split(":")[0]
+        place = METRICS_FIRST.index(name) if name in METRICS_FIRST else len(METRICS_FIRST)
+        return (place, self.metric, _PLANES.index(self.plane) if self.plane else 0)
+
+
+RowKey: TypeAlias = tuple[str, str, int, int, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run on one test at one scale, scored under one protocol, at the last step that was scored.
+
+    Args:
+        run: from the store.
+        labels: what the run is called in this table.
+        test: the test's label; `test_sha256`: its content.
+        run_scale, scale: as in the summary.
+        shared: canonical JSON of what the protocols of all its scores have in common by nature.
+        step: training step of the weights scored.
+        pictures: how many were scored.
+        scores: column → line of the summary.
+    """
+
+    run: StoredRun
+    labels: Labels
+    test: str
+    test_sha256: str
+    run_scale: int
+    scale: int
+    shared: str
+    step: int
+    pictures: int
+    scores: dict[Column, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> RowKey:
+        """What rows must have in common to be compared, apart from the protocol of each column."""
+        return (self.test, self.test_sha256, self.run_scale, self.scale, self.shared)
+
+    @property
+    def scene(self) -> tuple[str, str, int, int]:
+        """Test, content, run scale and scale, main outputs before inner ones; sorts blocks."""
+        return (self.test, self.test_sha256, self.run_scale, -self.scale)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Sorts rows: the baseline first, then by label."""
+        labels = self.labels
+        channels = CHANNELS.index(labels.channels) if labels.channels else -1
+        seed = -1 if labels.seed is None else labels.seed
+        names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed, labels.settings or "")
+        return (*self.scene, not self.is_baseline, *names, self.shared)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the row that others are set against."""
+        return bool(self.run.record.spec["model"]["name"] == BASELINE)
+
+    @property
+    def unavailable(self) -> Mapping[str, str]:
+        """Metric label → why it could not be computed."""
+        return self.run.summary["unavailable"] if self.run.summary else {}
+
+    def label(self, name: str) -> str:
+        """The text under a label column; empty where the run has no such thing."""
+        if name == "step":
+            return f"{self.step:,}" if self.labels.loss else ""
+        value = getattr(self.labels, name)
+        return "" if value is None else str(value)
+
+    def protocol(self, column: Column) -> dict[str, Any]:
+        """What the score in `column` depends on."""
+        protocols = self.run.summary["protocols"] if self.run.summary else {}
+        return dict(protocols[self.scores[column]["protocol"]])
+
+
+def rows_of(
+    runs: Sequence[StoredRun], metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
+) -> list[Row]:
+    """The rows of all scored runs in the order to show, their columns sorted.
+
+    Args:
+        runs: from the store.
+        metrics: names or labels of metrics to keep (`lpips` keeps `lpips:net=squeeze`); None: all.
+        tests: names of tests to keep; None: all.
+
+    Raises:
+        UsageError: a metric or test that no run has; the message lists what there is.
+    """
+    scored = [run for run in runs if run.summary is not None]
+    labels = labels_of(scored)
+    rows = _with_test_labels([row for run in scored for row in _rows_of_run(run, labels[run.id])])
+    known = {column.metric for row in rows for column in row.scores}
+    _check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
+    _check_known("test", tests, {row.test for row in rows}, "@")
+    kept = []
+    for row in rows:
+        if tests is None or is_named(row.test, tests, "@"):
+            columns = [one for one in row.scores if metrics is None or is_named(one.metric, metrics)]
+            columns.sort(key=lambda column: column.order)
+            kept.append(replace(row, scores={column: row.scores[column] for column in columns}))
+    return sorted(kept, key=lambda row: row.order)
+
+
+def is_named(label: str, names: Sequence[str], separator: str = ":") -> bool:
+    """Whether `names` holds `label` or what stands in it before `separator`."""
+    return label in names or label.split(separator)[0] in names
+
+
+def _rows_of_run(run: StoredRun, labels: Labels) -> list[Row]:
+    """A run's rows, each at the last step that was scored under its protocol."""
+    summary = run.summary or {}
+    keyed: list[tuple[RowKey, Mapping[str, Any]]] = []
+    last: dict[RowKey, int] = {}
+    for score in summary["scores"]:
+        protocol = summary["protocols"][score["protocol"]]
+        shared = canonical_json({key: one for key, one in protocol.items() if key not in _OF_COLUMN})
+        key = (score["test"], score["test_sha256"], score["run_scale"], score["scale"], shared)
+        last[key] = max(last.get(key, 0), score["step"])
+        keyed.append((key, score))
+    rows: list[Row] = []
+    for key, score in keyed:
+        if score["step"] < last[key]:
+            continue
+        column = Column(score["metric"], score["plane"])
+        # A second protocol for the same column, such as LPIPS under other weights, makes a second row.
+        row = next((row for row in rows if row.key == key and column not in row.scores), None)
+        if row is None:
+            row = Row(run, labels, *key, step=last[key], pictures=score["n"] + score["left_out"])
+            rows.append(row)
+        row.scores[column] = score
+    return rows
+
+
+def _with_test_labels(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose test's name stands for several contents get the start of its hash: `set5@3f2a`."""
+    contents: dict[str, set[str]] = {}
+    for row in rows:
+        contents.setdefault(row.test, set()).add(row.test_sha256)
+    return [
+        replace(row, test=f"{row.test}@{row.test_sha256[:4]}") if len(contents[row.test]) > 1 else row
+        for row in rows
+    ]
+
+
+def _check_known(kind: str, names: Sequence[str] | None, known: set[str], separator: str) -> None:
+    for name in names or ():
+        if not any(is_named(label, [name], separator) for label in known):
+            raise UsageError(
+                f"No run has scores of the {kind} {name!r}.{did_you_mean(name, known)} "
+                f"There are: {', '.join(sorted(known)) or 'none yet'}."
+            )

@@ -1,0 +1,96 @@
+"""`srbench table`: results on stdout, everything else on stderr, exit codes."""
+
+import json
+
+import pytest
+import typer
+from stored import lapsrn, realistic, store
+from typer.testing import CliRunner
+
+from srbench.cli.table import table
+from srbench.errors import UsageError
+
+app = typer.Typer()
+app.command()(table)
+
+
+def invoke(*arguments: str, **environment: str):
+    return CliRunner().invoke(
+        app, [*arguments], env={"COLUMNS": "80", "SRBENCH_RESULTS": None, **environment}
+    )
+
+
+def test_table_shows_every_run_and_names_those_without_scores(tmp_path):
+    realistic(tmp_path)
+    result = invoke("--results", str(tmp_path))
+    assert result.exit_code == 0
+    assert "sample ×2 (of ×4) · 6 pictures" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert result.stderr.startswith("1 run has no scores yet: lapsrn-charbonnier-sample-r_g_b-x4-s1-")
+
+
+def test_store_is_named_by_the_environment(tmp_path):
+    realistic(tmp_path)
+    assert invoke("--format", "csv", SRBENCH_RESULTS=str(tmp_path)).stdout.startswith("run,model,loss,")
+
+
+def test_comma_lists_and_repeats_filter(tmp_path):
+    realistic(tmp_path)
+    result = invoke(
+        "--results",
+        str(tmp_path),
+        "--format",
+        "json",
+        "--metric",
+        "psnr,lpips:net=squeeze",
+        "--metric",
+        "ssim",
+    )
+    assert {one["metric"] for one in json.loads(result.stdout)} == {"psnr", "ssim", "lpips:net=squeeze"}
+    result = invoke("--results", str(tmp_path), "--format", "json", "--metric", "ssim", "--test", "sample")
+    assert {one["metric"] for one in json.loads(result.stdout)} == {"ssim"}
+
+
+@pytest.mark.parametrize("format", ["md", "latex"])
+def test_intervals_are_shown_on_request(tmp_path, format):
+    realistic(tmp_path)
+    arguments = ("--results", str(tmp_path), "--format", format)
+    assert "[26.64, 28.60]" not in invoke(*arguments).stdout
+    assert "[26.64, 28.60]" in invoke(*arguments, "--ci").stdout
+
+
+def test_missing_folder_is_wrong_usage(tmp_path):
+    result = invoke("--results", str(tmp_path / "nowhere"))
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.exit_code == 2
+    assert "There is no store at" in str(result.exception)
+
+
+def test_empty_store_says_what_to_do(tmp_path):
+    result = invoke("--results", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Make one with srbench run" in result.stderr
+    assert invoke("--results", str(tmp_path), "--format", "json").stdout == "[]\n"
+
+
+def test_store_without_scores_prints_no_table(tmp_path):
+    store(tmp_path, lapsrn(), status="interrupted", step=10)
+    result = invoke("--results", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no scores yet" in result.stderr
+
+
+def test_damaged_run_is_reported_and_the_rest_is_shown(tmp_path):
+    realistic(tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    result = invoke("--results", str(tmp_path))
+    assert result.exit_code == 1
+    assert "sample ×4" in result.stdout
+    assert "broken/run.json cannot be read" in result.stderr
+
+
+def test_help_teaches_what_is_compared():
+    text = " ".join(invoke("--help").stdout.split())
+    assert "protocol" in text
+    assert "inner output" in text
