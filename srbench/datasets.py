@@ -79,7 +79,7 @@ def build_dataset(text: str) -> BuiltDataset:
     component = registry().find("dataset", term.name)
     settings = component.settings(term.parameters)
     params = {key: value for key, value in settings.items() if not is_path(component.parameters[key])}
-    pictures: Dataset = component.build(**settings)
+    pictures: Dataset = component.make(**settings)
     for half in (pictures.train, pictures.val, pictures.test):
         names = [picture.name for picture in half]
         if len(set(names)) < len(names):

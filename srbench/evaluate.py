@@ -1,6 +1,7 @@
 """Checkpoint → scores: every test picture, scale, plane and metric that has no score yet."""
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -211,7 +212,7 @@ class _Scorer:
         self._spec, self._networks, self._scoring, self._device = spec, networks, scoring, device
         self._size_multiple = registry().find("model", spec.model.name).size_multiple
         degradation = registry().find("degradation", spec.degradation.name)
-        self._degrade: Degrade = degradation.build(**spec.degradation.params)
+        self._degrade: Degrade = degradation.make(**spec.degradation.params)
         self._scales = predicted_scales(networks, spec.scale, self._size_multiple, device)
 
     @functools.cache  # noqa: B019 - a scorer lives as long as one evaluation
@@ -240,7 +241,12 @@ class _Scorer:
                 target = plane_of(target, networks_of(channels)[0])
             for metric in self._scoring.metrics:
                 wanted = [one for one in items if one.scale == scale and one.metric.label == metric.label]
-                if wanted:
+                if not wanted:
+                    continue
+                if min(target.shape[-2:]) <= 2 * scale:
+                    # Nothing is left inside the border: no answer, counted as left out.
+                    values.update(dict.fromkeys((one.key for one in wanted), math.nan))
+                else:
                     planes = tuple(one.plane for one in wanted)
                     prepared = prepare(sr, target, planes, scale, grey_kept=grey_kept)
                     available = {"sr": prepared[0], "hr": prepared[1], "lr": lr, "scale": scale}

@@ -59,6 +59,17 @@ class Component:
                 f"({type(error).__name__}: {error}). Mend or uninstall that plugin."
             ) from error
 
+    def make(self, **settings: Any) -> Any:
+        """Build the component with settings that `settings()` has checked.
+
+        Raises:
+            UsageError: the builder itself refuses a value, with its reason.
+        """
+        try:
+            return self.build(**settings)
+        except ValueError as error:
+            raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
+
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The user's parameters, in order; their annotations are resolved types."""

@@ -71,7 +71,7 @@ def test_records_are_one_for_each_run_test_scale_plane_and_metric(tmp_path):
     realistic(tmp_path)
     flat = records(runs_in(tmp_path))
     distinct = {tuple(one[key] for key in ("run", "test", "scale", "plane", "metric")) for one in flat}
-    # At two scales: bicubic and r,g,b have 4 planes of PSNR and of SSIM, and LPIPS; y lacks LPIPS; r is alone.
+    # At two scales: bicubic and r,g,b have PSNR and SSIM on 4 planes and LPIPS; y lacks LPIPS; r is alone.
     assert len(flat) == len(distinct) == 2 * (9 + 9 + 8 + 2)
 
 
@@ -97,7 +97,10 @@ def test_only_the_last_scored_step_counts(tmp_path):
     spec = lapsrn()
     early, late = scored(spec, level=20, step=500), scored(spec, level=30, step=1000)
     store(tmp_path, spec, early, late)
-    assert {one["step"] for one in records(runs_in(tmp_path))} == {1000}
+    flat = records(runs_in(tmp_path))
+    assert len(flat) == 8
+    assert {one["step"] for one in flat} == {1000}
+    assert all(one["value"] > 29 for one in flat if one["metric"] == "psnr")
 
 
 def test_csv_reads_back_as_the_records(tmp_path):
@@ -219,11 +222,16 @@ def test_gain_is_the_difference_to_bicubic_in_db_alone(tmp_path):
 def test_mean_over_fewer_pictures_is_not_compared(tmp_path):
     """A run whose hardest picture is NaN would win by it."""
     nan = float("nan")
-    for spec, values in ((bicubic(), [20, 30, 30]), (lapsrn(), [nan, 31, 31])):
+    three = ((bicubic(), [20, 30, 30]), (lapsrn(), [nan, 31, 31]), (lapsrn("y"), [22, 30, 30]))
+    for spec, values in three:
         store(tmp_path, spec, scored(spec, level=28, metrics=("psnr",), pictures=3, values={"psnr": values}))
     (block,) = blocks(tmp_path)
-    cell = block.cells[1][Column("psnr", "r")]
-    assert (cell.text, cell.rank, cell.gain) == ("31.00", 0, "")
+    cells = {
+        row.labels.channels: row_cells[Column("psnr", "r")]
+        for row, row_cells in zip(block.rows, block.cells, strict=True)
+    }
+    assert (cells["r,g,b"].text, cells["r,g,b"].rank, cells["r,g,b"].gain) == ("31.00", 0, "")
+    assert (cells["y"].rank, cells["y"].gain) == (1, "+0.67")
     assert "1 of 3 pictures left out: infinite or undefined. Not compared" in shown(tmp_path)
 
 
@@ -259,6 +267,14 @@ def test_protocols_split_the_rows_and_the_title_says_by_what(tmp_path):
         "bicubic:round=true | bicubic:round=false" in note
         or "bicubic:round=false | bicubic:round=true" in note
     )
+
+
+def test_protocols_split_rows_without_a_common_column(tmp_path):
+    """A run on r and one on g share no plane; one title must not speak for both degradations."""
+    for channels, rounded in (("r", "true"), ("g", "false")):
+        spec = lapsrn(channels, degradation=degradation_spec(rounded))
+        store(tmp_path, spec, scored(spec, level=28, rounded=rounded))
+    assert [len(block.rows) for block in blocks(tmp_path)] == [1, 1]
 
 
 def test_metric_with_other_insides_is_not_compared(tmp_path):
@@ -304,7 +320,7 @@ def test_not_applicable_and_missing_are_two_things(tmp_path):
     assert cells["y"][Column(LPIPS, "rgb")].text == "missing"
     text = shown(tmp_path)
     assert "missingᵇ" in text
-    assert "ᵇ lpips:net=squeeze: its weights are neither in /data/lpips" in text
+    assert "ᵇ LPIPS (squeeze) is left empty: its weights are not in /data/lpips." in text
 
 
 def test_metric_not_scored_yet_says_what_to_do(tmp_path):
@@ -314,7 +330,7 @@ def test_metric_not_scored_yet_says_what_to_do(tmp_path):
 
 
 def test_metric_that_no_run_could_compute_keeps_its_column(tmp_path):
-    reason = {LPIPS: "no weights here."}
+    reason = {LPIPS: "no weights here."}  # which does not say of what, so the label goes before it
     store(tmp_path, bicubic(), scored(bicubic(), level=27), unavailable=reason)
     text = shown(tmp_path, metrics=["lpips"])
     assert "LPIPS" in text
@@ -375,6 +391,16 @@ def test_rich_table_fits_and_no_number_is_cut(tmp_path, width, ci):
                 assert not ci or cell.interval in text
 
 
+@pytest.mark.parametrize("width", [40, 55])
+def test_numbers_stay_whole_where_labels_must_be_folded(tmp_path, width):
+    for spec in (bicubic(), lapsrn(), lapsrn(learning_rate=1e-4), lapsrn("y", eps=1e-6)):
+        store(tmp_path, spec, scored(spec, level=28))
+    text = shown(tmp_path, width)
+    assert "…" not in text
+    numbers = [cell.text for block in blocks(tmp_path) for cells in block.cells for cell in cells.values()]
+    assert all(number in text for number in numbers)
+
+
 def test_terminal_shows_the_best_bold(tmp_path):
     for spec, level in ((bicubic(), 27.0), (lapsrn(), 28.0)):
         store(tmp_path, spec, scored(spec, level=level, metrics=("psnr",)))
@@ -403,7 +429,7 @@ def test_markdown_is_one_table_a_block_with_the_best_bold(tmp_path):
     assert "PSNR r dB ↑" in tables[0]
     assert "LPIPS rgb ↓ (squeeze)" in tables[0]
     assert "**sample ×2 (of ×4)**" in text
-    assert "<sup>b</sup> lpips:net=squeeze: its weights" in text
+    assert "<sup>b</sup> LPIPS (squeeze) is left empty" in text
 
 
 def test_latex_escapes_and_says_what_it_is(tmp_path):

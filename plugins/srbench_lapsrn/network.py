@@ -56,8 +56,8 @@ class LapSRN(nn.Module):
                 self.add_module(f"level{level}_conv{number}", _conv(features, features))
             self.add_module(f"level{level}_upconv", FeatureDoubling(features))
             residual_conv = nn.Conv2d(features, planes, 3, padding=1)
-            # Zero, where the authors draw: random residuals of an untrained network cost the first hundred
-            # steps. The features get their first gradient one step later.
+            # Zero, where the authors draw: training starts from plain upsampling, not from noise upon it.
+            # The price is that the features get their first gradient one step later.
             nn.init.zeros_(residual_conv.weight)
             assert residual_conv.bias is not None
             nn.init.zeros_(residual_conv.bias)

@@ -79,7 +79,3 @@ def main() -> None:
             "Ended at once. What was saved last is sound; the same command goes on from it."
         )
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

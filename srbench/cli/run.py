@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from srbench.cli import options
-from srbench.errors import StoppedError, UsageError
+from srbench.errors import SrbenchError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from srbench.executors.local import Outcome
@@ -131,7 +131,7 @@ def _show_plan(jobs: "Sequence[Job]", folder: "object") -> None:
 
 
 def report(outcomes: "Sequence[Outcome]") -> None:
-    """Say how the runs ended; exit with 75 if any can be resumed, else 1 if any failed, else 0."""
+    """Say how the runs ended; exit 2 after wrong usage, else 75 if any can be resumed, else 1 if any failed."""
     from srbench.progress import console
 
     for outcome in outcomes:
@@ -152,7 +152,6 @@ def report(outcomes: "Sequence[Outcome]") -> None:
             highlight=False,
         )
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    if any(isinstance(error, StoppedError) for error in errors):
-        raise typer.Exit(StoppedError.exit_code)
-    if errors:
-        raise typer.Exit(max(error.exit_code for error in errors) if len(errors) == len(outcomes) else 1)
+    for code in (UsageError.exit_code, StoppedError.exit_code, SrbenchError.exit_code):
+        if any(error.exit_code == code for error in errors):
+            raise typer.Exit(code)

@@ -59,7 +59,7 @@ def runs(
 ) -> None:
     """List every run: its status, how far it is, how long it has trained, and when it was last saved.
 
-    interrupted runs go on when the same srbench run line is given again; why a run failed stands below.
+    An interrupted run goes on when the same srbench run line is given again. Why runs failed stands below.
     """
     if context.invoked_subcommand is not None:
         return
@@ -85,7 +85,10 @@ def rm(
     ] = False,
     results: Results = None,
 ) -> None:
-    """Delete runs with all they hold: checkpoints, history, scores and pictures. This cannot be undone."""
+    """Delete runs; this cannot be undone.
+
+    Checkpoints, history, scores and pictures go. Nothing is deleted where one of the ids is wrong.
+    """
     import sys
 
     from srbench.errors import UsageError

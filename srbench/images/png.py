@@ -195,8 +195,7 @@ def _pixels_of(path: Path, image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(image.convert("L"))
     if mode in ("LA", "La"):
         return np.asarray(image.convert("LA"))[..., 0]
-    if mode in ("P", "PA", "RGBa"):
-        # By way of RGBA: Pillow warns on palettes with transparency, and divides out premultiplied alpha.
+    if mode == "RGBa":  # premultiplied: RGBA divides alpha out again
         return np.asarray(image.convert("RGBA"))[..., :3]
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
         deep = np.asarray(image).astype(np.uint16)

@@ -256,7 +256,8 @@ def _empty(row: Row, column: Column, note: _Note) -> Cell:
     if channels and column.plane and column.plane not in scored_planes(channels):
         return Cell("·")
     reason = row.unavailable.get(column.metric, "not scored yet; run the same command again.")
-    return Cell("missing", mark=note(f"{column.metric}: {reason}"))
+    says_itself = column.metric.partition(":")[0] in reason.lower()
+    return Cell("missing", mark=note(reason if says_itself else f"{column.metric}: {reason}"))
 
 
 def _write_names(blocks: Sequence[Block], note: _Note) -> tuple[dict[str, str], list[str]]:

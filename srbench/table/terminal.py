@@ -96,7 +96,7 @@ def _part(table: Table, block: Block, groups: Sequence[list[Column]], layout: _L
         part.add_column(Text("\n" * (height - 1) + name), overflow="fold", max_width=layout.label_width)
     for metric in metrics:
         blank = [""] * (height - len(metric.header))
-        part.add_column(Text("\n".join([*blank, *metric.header])), no_wrap=True, min_width=metric.width)
+        part.add_column(Text("\n".join([*blank, *metric.header])), no_wrap=True)
     for index, names in enumerate(block.names):
         labels = [Text(cell.text + _raised(cell.mark)) for cell in names]
         part.add_row(*labels, *(metric.row(index) for metric in metrics))
@@ -112,8 +112,7 @@ class _Group:
         lines = [top, *([metric.settings] if metric.settings else [])]
         self._planes = planes
         inner = sum(plane.width for plane in planes) + 2 * (len(planes) - 1)
-        self.width = max(inner, *map(len, lines))
-        self._indent = self.width - inner
+        self._indent = max(inner, *map(len, lines)) - inner
         self.header = [*lines, " " * self._indent + "  ".join(plane.header for plane in planes)]
 
     def row(self, index: int) -> Text:

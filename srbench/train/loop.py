@@ -110,7 +110,7 @@ def train(
     assert spec.patch is not None
     assert spec.schedule is not None
     model: Model = registry().find("model", spec.model.name)
-    degrade: Degrade = registry().find("degradation", spec.degradation.name).build(**spec.degradation.params)
+    degrade: Degrade = registry().find("degradation", spec.degradation.name).make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
     scales = predicted_scales(state.scored, spec.scale, model.size_multiple, device)
 

@@ -65,7 +65,7 @@ def bind_losses(
         for owner in owners:
             with torch.random.fork_rng():
                 torch.manual_seed(seed_of("loss", seed, number, owner))
-                function = component.build(**term.params)
+                function = component.make(**term.params)
             if isinstance(function, nn.Module):
                 function.to(device)
             bound.setdefault(owner, []).append(

@@ -29,7 +29,7 @@ def build_networks(spec: RunSpec, device: torch.device) -> dict[Plane, nn.Module
         planes = 3 if plane == "rgb" else 1
         with torch.random.fork_rng():
             torch.manual_seed(seed_of("init", spec.seed, plane))
-            network = model.build(planes=planes, scale=spec.scale, **spec.model.params)
+            network = model.make(planes=planes, scale=spec.scale, **spec.model.params)
         networks[plane] = network.to(device, memory_format=torch.channels_last)
     return networks
 

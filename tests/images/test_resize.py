@@ -86,6 +86,17 @@ def test_a_tie_rounds_up_in_the_degradation():
     assert torch.equal(inside * 255, torch.ones(1, 1, 4, 4, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_tie_of_a_photograph_rounds_up(scale, dtype):
+    """At ×2 and ×4 sums of whole levels are exact in float64, so there is no doubt which are ties."""
+    levels = torch.from_numpy(data.chelsea()[:288, :432].copy()).permute(2, 0, 1)[None]
+    exact = resize_bicubic(levels.double(), 288 // scale, 432 // scale)
+    assert (exact % 1 == 0.5).sum() > 10
+    expected = (exact + 0.5).floor().clamp(0, 255).to(dtype) / 255
+    assert torch.equal(bicubic()(levels.to(dtype) / 255, scale), expected)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_rounded_degradation_is_the_same_bits_with_any_thread_count(scale):
     hr = to_tensor(data.chelsea()[:288, :432].copy())

@@ -1,0 +1,118 @@
+"""The installed command under real signals: Ctrl-C, SIGTERM, kill -9, a full disk, two at once."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from small import hashes, picture_folder, small_arguments
+
+RUN = [sys.executable, "-m", "srbench"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return picture_folder(tmp_path_factory.mktemp("pictures"))
+
+
+def arguments(pictures, results):
+    """Long enough to be met in the middle: about a second of steps."""
+    return [
+        *RUN,
+        *small_arguments(pictures, results, "--steps", "150", "--eval-every", "25", "--save-every", "0"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(pictures, tmp_path_factory):
+    results = tmp_path_factory.mktemp("whole")
+    subprocess.run(arguments(pictures, results), check=True, capture_output=True)
+    return hashes(results)
+
+
+def start(command, results, steps):
+    """The command, once it has saved a checkpoint past `steps`."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while not any(int(path.name[5:]) >= steps for path in results.glob("lapsrn*/checkpoints/step-*")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_exits_75_and_the_same_line_ends_with_the_same_bits(pictures, tmp_path, whole, number):
+    command = arguments(pictures, tmp_path)
+    for steps in (10, 70):
+        process = start(command, tmp_path, steps)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 75, err
+        assert "everything is saved. Run the same command to go on." in " ".join(err.split())
+    subprocess.run(command, check=True, capture_output=True)
+    assert hashes(tmp_path) == whole
+
+
+def test_killed_at_once_several_times_ends_with_the_same_bits(pictures, tmp_path, whole):
+    command = arguments(pictures, tmp_path)
+    for steps in (5, 40, 100):
+        process = start(command, tmp_path, steps)
+        process.kill()
+        process.communicate()
+    subprocess.run(command, check=True, capture_output=True)
+    assert hashes(tmp_path) == whole
+
+
+def test_a_second_process_on_a_run_is_told_who_holds_it(pictures, tmp_path):
+    command = arguments(pictures, tmp_path)
+    process = start(command, tmp_path, 5)
+    second = subprocess.run(command, capture_output=True, text=True)
+    process.kill()
+    process.communicate()
+    assert second.returncode == 1
+    assert f"is being worked on by process {process.pid}" in " ".join(second.stderr.split())
+
+
+def test_a_full_disk_is_named_and_what_was_saved_stays(pictures, tmp_path, whole):
+    """A file size limit stands for the disk: writes past it fail as they do on a full one."""
+    command = arguments(pictures, tmp_path)
+    start(command, tmp_path, 20).kill()
+    (run,) = tmp_path.glob("lapsrn*")
+    saved = {path: path.read_bytes() for path in run.glob("checkpoints/step-*/manifest.json")}
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    full = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+    assert full.returncode == 1
+    assert "cannot be written" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert all(path.read_bytes() == content for path, content in saved.items())
+    subprocess.run(command, check=True, capture_output=True)
+    assert hashes(tmp_path) == whole
+
+
+def test_a_folder_without_permission_is_named(pictures, tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("needs root, to become a user without permission")
+    tmp_path.chmod(0o755)
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o755)
+
+    def drop():
+        os.setgid(65534)
+        os.setuid(65534)
+
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    command = [*RUN, *small_arguments(pictures, locked)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=drop, env=environment)
+    if "Permission denied: '/" in done.stderr and str(locked) not in done.stderr:
+        pytest.skip("the interpreter itself cannot be read without root here")
+    assert done.returncode == 1, done.stderr
+    assert f"{locked}" in done.stderr.replace("\n", "")
+    assert "Traceback" not in done.stderr
