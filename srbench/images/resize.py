@@ -66,8 +66,8 @@ def bicubic(round: bool = True) -> Callable[[Tensor, int], Tensor]:
             )
         if not round:
             return resize_bicubic(hr, height // scale, width // scale)
-        # float32 carries k / 255 with an error of up to 8e-6 levels, enough to decide the many exact ties of
-        # ×2 and ×4 by chance: a value that is an 8-bit level but for that error is taken as that level.
+        # float32 carries k / 255 with an error of up to 8e-6 levels, enough to lift one LR value in a million
+        # over a tie: a value that is an 8-bit level but for that error is taken as that level.
         levels = hr.double() * 255
         nearest = levels.round()
         exact = torch.where((levels - nearest).abs() < 1e-4, nearest, levels) / 255

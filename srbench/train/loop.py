@@ -229,9 +229,11 @@ class _Sums:
         self._count = progress.summed
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        values = torch.stack([value.double() for value in losses.values()])
-        self._total = values if not self._names else self._total + values
-        self._names, self._count = list(losses), self._count + 1
+        # By name: sums that come from a checkpoint are in the order of its JSON, not in that of the networks.
+        self._names = self._names or list(losses)
+        values = torch.stack([losses[name].double() for name in self._names])
+        self._total = self._total + values if self._count else values
+        self._count += 1
 
     def store(self, progress: Progress) -> None:
         progress.sums = dict(zip(self._names, self._total.tolist(), strict=True))
