@@ -143,7 +143,7 @@ def train(
     train_step = TrainStep(spec, state, device, autocast_dtype(engine))
     rate = SCHEDULES[spec.schedule.name](**spec.schedule.params)
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
-    sums = _Sums(progress, device)
+    sums = LossSums(progress, device)
     last_save = time.monotonic()
 
     def save(at: int) -> None:
@@ -220,8 +220,13 @@ def budget_steps(budget: Budget, steps_per_epoch: float) -> int:
     return math.ceil((budget.epochs or 0) * steps_per_epoch - 1e-9)
 
 
-class _Sums:
-    """Loss sums since the last evaluation, in float64 on the device: adding does not wait for it."""
+class LossSums:
+    """Loss sums since the last evaluation, in float64 on the device: adding does not wait for it.
+
+    Args:
+        progress: where a checkpoint left the sums.
+        device: of the losses.
+    """
 
     def __init__(self, progress: Progress, device: torch.device) -> None:
         self._names = list(progress.sums)
@@ -229,6 +234,7 @@ class _Sums:
         self._count = progress.summed
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Add the losses of one step."""
         # By name: sums that come from a checkpoint are in the order of its JSON, not in that of the networks.
         self._names = self._names or list(losses)
         values = torch.stack([losses[name].double() for name in self._names])
@@ -236,10 +242,12 @@ class _Sums:
         self._count += 1
 
     def store(self, progress: Progress) -> None:
+        """Bring the sums into `progress`, for a checkpoint or an evaluation; waits for the device."""
         progress.sums = dict(zip(self._names, self._total.tolist(), strict=True))
         progress.summed = self._count
 
     def reset(self) -> None:
+        """Begin anew."""
         self._names, self._total, self._count = [], self._total[:0], 0
 
 
