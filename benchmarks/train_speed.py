@@ -29,7 +29,9 @@ from srbench.train.step import TrainStep
 
 def main() -> None:
     """Print seconds a step of each loop and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--blocks", type=int, default=12, help="turns each loop takes")
@@ -88,10 +90,14 @@ def main() -> None:
         seconds["bare"].append(timed(bare, block * arguments.steps))
         seconds["srbench"].append(timed(ours, block * arguments.steps))
         ratios.append(seconds["bare"][-1] / seconds["srbench"][-1])
-    print(f"{engine.device}, {engine.threads} threads, {engine.kernels}, {engine.precision}, torch {torch.__version__}")
+    print(
+        f"{engine.device}, {engine.threads} threads, {engine.kernels}, {engine.precision}, torch {torch.__version__}"
+    )
     for name, values in seconds.items():
         print(f"{name:8} {statistics.median(values):.4f} s a step (median of {len(values)} turns)")
-    print(f"ratio    {statistics.median(ratios):.3f} of the bare loop's steps per second (goal: 0.95 or more)")
+    print(
+        f"ratio    {statistics.median(ratios):.3f} of the bare loop's steps per second (goal: 0.95 or more)"
+    )
 
 
 if __name__ == "__main__":

@@ -7,16 +7,18 @@ from typing import Any
 
 import torch
 
+from srbench.checkpoint.read import read_latest
 from srbench.datasets import TestSet, build_dataset
 from srbench.errors import SrbenchError, StoppedError, UsageError
 from srbench.evaluate import Scoring, evaluate, scored_networks
 from srbench.plan import Job
 from srbench.plugins import host
+from srbench.providers import check_providers, providers
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, Status, StoredRun, read_record, write_record
-from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine
+from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
 from srbench.train.loop import Cadence, budget_steps, train
 from srbench.train.stop import Stop
 from srbench.types import RunInfo
@@ -82,13 +84,16 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     spec = job.spec
     record = read_record(paths)
     engine = choose_engine(settings.device, spec.precision or "fp32", settings.determinism)
-    if record is not None and record.engine:
-        engine = resumed_engine(record.engine, engine, paths.id)
+    is_trained = not spec.trained
+    if record is not None:
+        check_providers(record, paths.id)
+        engine = resumed_engine(record.engine, engine)
+        is_trained = is_trained or _has_reached(job, record, paths)
+        if not is_trained:
+            warn_of_changes(record.engine, engine, paths.id)
     apply_engine(engine)
-    is_trained = not spec.trained or (record is not None and _has_reached(job, record))
-    start = record or RunRecord(
-        paths.id, spec.data(), engine=engine.data(), provenance={**settings.provenance, **job.typed}
-    )
+    provenance = {**settings.provenance, **job.typed, "providers": providers(spec)}
+    start = record or RunRecord(paths.id, spec.data(), engine=engine.data(), provenance=provenance)
     try:
         if not is_trained:
             train(job, paths, start, engine, settings.device, settings.cadence, stop, quiet=settings.quiet)
@@ -114,10 +119,13 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     return True
 
 
-def _has_reached(job: Job, record: RunRecord) -> bool:
-    """Whether a run is at its budget already, as far as run.json tells: then no picture need be decoded."""
+def _has_reached(job: Job, record: RunRecord, paths: RunPaths) -> bool:
+    """Whether a run has a sound checkpoint at its budget: then no training picture need be decoded."""
     steps_per_epoch = record.provenance.get("steps_per_epoch")
-    return steps_per_epoch is not None and record.step >= budget_steps(job.budget, steps_per_epoch)
+    if steps_per_epoch is None:
+        return False
+    found = read_latest(paths.checkpoints, job.spec.sha256, paths.id)
+    return found is not None and found.step >= budget_steps(job.budget, steps_per_epoch)
 
 
 def _close(paths: RunPaths, status: Status, reason: str | None = None) -> None:
@@ -155,7 +163,7 @@ def score_stored(
             )
             with run_lock(run.paths):
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
-                apply_engine(resumed_engine(run.record.engine, engine, run.id))
+                apply_engine(resumed_engine(run.record.engine, engine))
                 step, networks = scored_networks(spec, run.paths, device)
                 mine = tests or [build_dataset(_typed_dataset(run)).test]
                 _, made = evaluate(

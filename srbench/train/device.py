@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 
+from srbench import __version__
 from srbench.errors import UsageError
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Engine:
         determinism: `exact` or `fast`.
         threads: CPU threads of one operation; their number changes the order of sums.
         kernels: the instruction set that torch's CPU kernels use.
-        versions: of Python, torch and numpy.
+        versions: of Python, torch, numpy and srbench.
     """
 
     device: str
@@ -85,31 +86,21 @@ def choose_engine(device: torch.device, precision: str, determinism: Determinism
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": version("numpy"),
+            "srbench": __version__,
         },
     )
 
 
-def resumed_engine(stored: Mapping[str, Any], now: Engine, run_id: str) -> Engine:
-    """The engine a run was started with, for its resumption on the machine described by `now`.
-
-    What can be set again is set again; what cannot is named in a warning, since the promise that the
-    result has the bits of an uninterrupted run is then gone.
-    """
+def resumed_engine(stored: Mapping[str, Any], now: Engine) -> Engine:
+    """The engine a run was started with, as far as it can be set again on the machine described by `now`."""
     before = Engine(**stored)
-    engine = Engine(
-        device=now.device,
-        precision=before.precision,
-        determinism=before.determinism,
-        threads=before.threads,
-        kernels=now.kernels,
-        versions=now.versions,
-    )
+    return replace(now, precision=before.precision, determinism=before.determinism, threads=before.threads)
+
+
+def warn_of_changes(stored: Mapping[str, Any], engine: Engine, run_id: str) -> None:
+    """Say what of the engine a run was started with is not to be had again, and what that costs."""
     changed = [
-        f"{name} {old} → {new}"
-        for name, old, new in (
-            (name, getattr(before, name), getattr(now, name)) for name in ("device", "kernels", "versions")
-        )
-        if old != new
+        f"{name} {old} → {new}" for name, new in engine.data().items() if (old := stored.get(name)) != new
     ]
     if changed:
         _log.warning(
@@ -118,7 +109,6 @@ def resumed_engine(stored: Mapping[str, Any], now: Engine, run_id: str) -> Engin
             run_id,
             "; ".join(changed),
         )
-    return engine
 
 
 def apply_engine(engine: Engine) -> None:
@@ -152,7 +142,8 @@ def _has_native_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
         # torch has no public question for this; these two are what its own dispatch asks.
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
     return False
 
 
