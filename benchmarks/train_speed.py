@@ -90,9 +90,8 @@ def main() -> None:
         seconds["bare"].append(timed(bare, block * arguments.steps))
         seconds["srbench"].append(timed(ours, block * arguments.steps))
         ratios.append(seconds["bare"][-1] / seconds["srbench"][-1])
-    print(
-        f"{engine.device}, {engine.threads} threads, {engine.kernels}, {engine.precision}, torch {torch.__version__}"
-    )
+    machine = f"{engine.device}, {engine.threads} threads, {engine.kernels}, {engine.precision}"
+    print(f"{machine}, torch {torch.__version__}")
     for name, values in seconds.items():
         print(f"{name:8} {statistics.median(values):.4f} s a step (median of {len(values)} turns)")
     print(

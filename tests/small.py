@@ -61,7 +61,8 @@ def small_arguments(root: Path, results: Path, *more: str) -> list[str]:
     """The command line of a tiny run."""
     return [
         "run", "--model", MODEL, "--loss", "charbonnier", "--dataset", dataset_text(root), "--batch", "4",
-        "--patch", "16", "--steps", "6", "--precision", "fp32", "--metric", "psnr", "--results", str(results), *more,
+        "--patch", "16", "--steps", "6", "--precision", "fp32", "--metric", "psnr",
+        "--results", str(results), *more,
     ]  # fmt: skip
 
 

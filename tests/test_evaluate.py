@@ -1,4 +1,4 @@
-"""Scoring: what is stored is what the metric says of the picture, only what is missing is made, and why not."""
+"""Scoring: what is stored is what the metric says of a picture; only what is missing is made."""
 
 import json
 
@@ -204,9 +204,13 @@ def test_published_bicubic_figures(assets, tmp_path, data_set, scale, grey, expe
     """Luma PSNR with LR unrounded, border of `scale`: Lai et al. 2017 (Set5 33.69 and 28.43 with rounding of
     MATLAB's), Set14 in both grey rules."""
     request = small_request(
-        assets, models=("bicubic",), datasets=("sample",), tests=(f"{data_set}:root={assets / 'data' / data_set}",),
-        scales=(scale,), degradation="bicubic:round=false",
-    )  # fmt: skip
+        assets,
+        models=("bicubic",),
+        datasets=("sample",),
+        tests=(f"{data_set}:root={assets / 'data' / data_set}",),
+        scales=(scale,),
+        degradation="bicubic:round=false",
+    )
     do(plan(request), tmp_path, scoring("psnr", grey=grey))
     means = {
         (row["scale"], row["plane"]): row["mean"] for row in find_run(tmp_path, "bicubic").summary["scores"]

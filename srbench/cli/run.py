@@ -131,7 +131,7 @@ def _show_plan(jobs: "Sequence[Job]", folder: "object") -> None:
 
 
 def report(outcomes: "Sequence[Outcome]") -> None:
-    """Say how the runs ended; exit 2 after wrong usage, else 75 if any can be resumed, else 1 if any failed."""
+    """Say how the runs ended; exit 2 after wrong usage, else 75 if any can go on, else 1 if any failed."""
     from srbench.progress import console
 
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Checkpoints: what is written comes back bit for bit, and damage of any kind is found, named and passed over."""
+"""Checkpoints: what is written comes back bit for bit; damage of any kind is found, named, passed over."""
 
 import json
 import logging

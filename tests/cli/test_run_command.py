@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
-from small import MODEL, dataset_text, picture_folder, small_arguments, srbench
+from small import picture_folder, small_arguments, srbench
 
 
 @pytest.fixture
@@ -100,8 +100,7 @@ def test_max_time_stops_with_75_and_the_same_line_goes_on(pictures, results, mon
 def test_bad_input_is_one_paragraph_a_code_and_nothing_written(
     pictures, results, monkeypatch, capsys, changed, code, words
 ):
-    arguments = ["run", "--model", MODEL, "--loss", "charbonnier", "--dataset", dataset_text(pictures),
-                 "--batch", "4", "--patch", "16", "--steps", "6", "--metric", "psnr", "--results", str(results)]  # fmt: skip
+    arguments = small_arguments(pictures, results)
     if changed[0] in ("--model", "--loss", "--dataset", "--metric", "--patch"):
         arguments[arguments.index(changed[0]) + 1] = changed[1]
     else:
@@ -164,7 +163,7 @@ def odd_but_legitimate(folder):
     cat = Image.fromarray(data.chelsea()[100:164, 100:164])
     cat.convert("CMYK").save(folder / "cmyk.jpg")
     cat.quantize(64).save(folder / "palette.png")
-    Image.fromarray((np.asarray(cat.convert("L"), dtype=np.uint16) * 257)).save(folder / "sixteen.png")
+    Image.fromarray(np.asarray(cat.convert("L"), dtype=np.uint16) * 257).save(folder / "sixteen.png")
     cat.convert("RGBA").save(folder / "alpha.png")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -214,15 +213,14 @@ def test_options_are_frozen():
         )
         for name, one in command.commands.items()
     }
-    assert options["run"] == [
-        "--batch", "--channels", "--clip", "--dataset", "--degradation", "--determinism", "--device", "--dry-run",
-        "--ema", "--epochs", "--eval-every", "--grey", "--loss", "--lpips-weights", "--lr", "--max-time",
-        "--metric", "--model", "--optimizer", "--patch", "--precision", "--recipe", "--results", "--save-every",
-        "--save-images", "--scale", "--schedule", "--seed", "--steps", "--test",
-    ]  # fmt: skip
-    assert options["eval"] == [
-        "--device", "--grey", "--lpips-weights", "--metric", "--results", "--save-images", "--test",
-    ]  # fmt: skip
+    assert " ".join(options["run"]) == (
+        "--batch --channels --clip --dataset --degradation --determinism --device --dry-run --ema --epochs "
+        "--eval-every --grey --loss --lpips-weights --lr --max-time --metric --model --optimizer --patch "
+        "--precision --recipe --results --save-every --save-images --scale --schedule --seed --steps --test"
+    )
+    assert " ".join(options["eval"]) == (
+        "--device --grey --lpips-weights --metric --results --save-images --test"
+    )
     for one in command.commands.values():
         for parameter in one.params:
             assert getattr(parameter, "help", None), f"{one.name} {parameter.opts} has no help"

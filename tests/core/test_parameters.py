@@ -1,4 +1,4 @@
-"""Parameters are checked against a signature: converted, filled in, and refused with the words a user needs."""
+"""Parameters are checked against a signature: converted, filled in, or refused in helpful words."""
 
 from pathlib import Path
 from typing import Literal
