@@ -31,9 +31,9 @@ def check_providers(record: RunRecord, run_id: str) -> None:
         then = before.get(label, now)
         if then["dist"] != now["dist"]:
             raise UsageError(
-                f"{run_id} was made with the {label} of {then['dist']} {then['version']}, and that name "
-                f"now belongs to {now['dist']} {now['version']}. Install the former to go on, or name another store "
-                "by --results to begin anew."
+                f"{run_id} was made with the {label} of {then['dist']} {then['version']}, and that name now "
+                f"belongs to {now['dist']} {now['version']}. Install the former to go on, or name another "
+                "store by --results to begin anew."
             )
         if then["version"] != now["version"]:
             _log.warning(
