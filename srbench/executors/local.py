@@ -17,7 +17,7 @@ from srbench.providers import check_providers, providers
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
-from srbench.store.runs import RunRecord, Status, StoredRun, read_record, write_record
+from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
 from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
 from srbench.train.loop import Cadence, budget_steps, train
 from srbench.train.stop import Stop
@@ -92,7 +92,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
     apply_engine(engine)
-    provenance = {**settings.provenance, **job.typed, "providers": providers(spec)}
+    provenance = {**settings.provenance, **job.typed, "providers": providers(spec), "started": now()}
     start = record or RunRecord(paths.id, spec.data(), engine=engine.data(), provenance=provenance)
     try:
         if not is_trained:

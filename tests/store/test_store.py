@@ -80,10 +80,11 @@ def test_a_running_run_without_a_process_was_interrupted(paths):
 
 
 def test_run_json_comes_back_and_keeps_the_time_of_its_start(paths):
-    write_record(paths, RunRecord(paths.id, {"scale": 4}, step=3, budget=9))
+    write_record(paths, RunRecord(paths.id, {"scale": 4}, step=3, budget=9, provenance={"started": "then"}))
     first = read_record(paths)
     write_record(paths, first)
-    assert read_record(paths).provenance["started"] == first.provenance["started"]
+    assert read_record(paths).provenance["started"] == "then"
+    assert first.provenance["updated"] > "2026"
     assert (first.spec, first.step, first.budget) == ({"scale": 4}, 3, 9)
 
 
