@@ -262,7 +262,7 @@ class _Scorer:
             grey=self._scoring.grey,
             plane=plane,
             border=scale,
-            metric=metric.component.name,
+            metric=registry().spelling(metric.component),
             settings=dict(metric.settings),
             facts=dict(metric.facts),
         )
@@ -287,7 +287,7 @@ def _label(metric: Metric, settings: Mapping[str, Any]) -> str:
         if key in metric.shows or value != metric.parameters[key].default
     }
     given = ",".join(f"{key}={value}" for key, value in shown.items())
-    return metric.name + (f":{given}" if given else "")
+    return registry().spelling(metric) + (f":{given}" if given else "")
 
 
 def _store(

@@ -13,10 +13,7 @@ from srbench.registry import Model, registry
 from srbench.spec import ComponentSpec, LossSpec, RunSpec
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.schedule import SCHEDULES
-from srbench.types import CHANNELS, Channels
-
-BASELINE = "bicubic"
-"""The model every other one is compared with; it is scored wherever a run is."""
+from srbench.types import BASELINE, CHANNELS, Channels
 
 CORE_SETTINGS: Mapping[str, Any] = {
     "loss": "charbonnier",
@@ -181,7 +178,7 @@ def check_scale(model: Model, scale: int) -> None:
 def _component(kind: Any, text: str) -> ComponentSpec:
     term = parse_term(text)
     component = registry().find(kind, term.name)
-    return ComponentSpec(name=component.name, params=component.settings(term.parameters))
+    return ComponentSpec(name=registry().spelling(component), params=component.settings(term.parameters))
 
 
 def _core_component(label: str, text: str, known: Mapping[str, Callable[..., Any]]) -> ComponentSpec:
@@ -204,7 +201,8 @@ def _losses(text: str, channels: Channels) -> tuple[LossSpec, ...]:
             )
         if term.weight <= 0:
             raise UsageError(f"The weight {term.weight:g} of loss {loss.name!r} must be above 0.")
-        terms.append(LossSpec(name=loss.name, params=loss.settings(term.parameters), weight=term.weight))
+        name = registry().spelling(loss)
+        terms.append(LossSpec(name=name, params=loss.settings(term.parameters), weight=term.weight))
     return tuple(terms)
 
 
@@ -218,6 +216,12 @@ def _settings(model: Model, request: Request) -> dict[str, Any]:
         )
     recipe = recipes[request.recipe]
     core = dict(CORE_SETTINGS)
+    for key in recipe:
+        if key not in (*core, "epochs"):
+            raise UsageError(
+                f"Recipe {request.recipe!r} of model {model.name!r} sets {key!r}, which is no setting."
+                f"{did_you_mean(key, core)} This is a fault of {model.plugin.dist}."
+            )
     if "epochs" in recipe:
         del core["steps"]
     return {**core, **recipe, **request.settings}

@@ -74,8 +74,3 @@ def main() -> None:
     except SrbenchError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            "Ended at once. What was saved last is sound; the same command goes on from it."
-        )
-        sys.exit(130)

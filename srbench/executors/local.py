@@ -1,5 +1,6 @@
 """Run jobs here, one after another: train what is missing, then score what is missing."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from srbench.train.device import Determinism, apply_engine, choose_engine, resum
 from srbench.train.loop import Cadence, budget_steps, train
 from srbench.train.stop import Stop
 from srbench.types import RunInfo
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,12 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     except SrbenchError as error:
         _close(paths, "failed", str(error))
         raise
+    except Exception as error:
+        # A plugin's fault or ours: its trace is kept, and the other runs go on.
+        _log.exception("%s met an unexpected error:", paths.id)
+        reason = f"{paths.id} failed with an unexpected {type(error).__name__}: {error}. The trace is above."
+        _close(paths, "failed", reason)
+        raise SrbenchError(reason) from error
     if is_trained and not made and start.status == "done":
         return False
     _close(paths, "done")

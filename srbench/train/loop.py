@@ -114,7 +114,8 @@ def train(
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
     scales = predicted_scales(state.scored, spec.scale, model.size_multiple, device)
 
-    train_pictures, held_out = dataset.pictures.train, dataset.pictures.val or dataset.pictures.test
+    train_pictures = dataset.pictures.train
+    held_out = dataset.pictures.val or dataset.pictures.test or job.tests[0].pictures
     with steps(f"{paths.id}: pictures", len(train_pictures) + len(held_out), stop.check, quiet=quiet) as tick:
         tiles = TileStore(train_pictures, scales, degrade, spec.patch, device, tick)
         validation = Validation(spec, held_out, scales, degrade, model.size_multiple, device, tick)

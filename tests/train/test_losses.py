@@ -1,5 +1,6 @@
 """Losses beyond one plane: the RGB picture through all networks, weighted sums, losses that learn."""
 
+import logging
 import types
 
 import pytest
@@ -14,6 +15,8 @@ from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.plugins import Plugin, host
 from srbench.registry import registry
+from srbench.store.layout import RunPaths
+from srbench.store.runs import read_record
 from srbench.train.device import apply_engine, choose_engine
 from srbench.train.loop import Cadence
 from srbench.train.state import TrainingState
@@ -29,6 +32,15 @@ def rgb_l2():
     def loss(sr, hr):
         assert sr.shape[1] == 3
         return (sr - hr).square().mean()
+
+    return loss
+
+
+def boom():
+    """Works once, then meets its own bug."""
+
+    def loss(sr, hr, step):
+        return (sr - hr).square().mean() if step == 0 else [][step]
 
     return loss
 
@@ -58,6 +70,8 @@ def plugin():
         register("rgb_l2", rgb_l2, domain="rgb")
         register("last_l2", lambda: lambda sr, hr: (sr - hr).square().mean(), scales="last")
         register("learned", Learned)
+        register("boom", boom)
+        register("l1", rgb_l2, domain="rgb")  # a name that another distribution has too
 
     made = types.ModuleType("made")
     made.register_losses = register_losses
@@ -173,3 +187,26 @@ def test_what_a_loss_learns_is_in_the_checkpoint_and_moves(pictures, tmp_path):
     assert all(value != 0 for value in learnt.values())
     assert state["loss.0.g.calls"].item() == 2 * 6
     assert not any("frozen" in name for name in state)
+
+
+def test_a_name_that_two_distributions_claim_is_taken_by_its_full_name_in_spec_and_training(
+    pictures, tmp_path
+):
+    with pytest.raises(UsageError, match="Say which one is meant: srbench-harness/l1 and made-dist/l1"):
+        small_job(pictures, losses=("l1",))
+    jobs = [small_job(pictures, losses=(name,)) for name in ("srbench-harness/l1", "made-dist/l1")]
+    assert jobs[0].spec.id != jobs[1].spec.id
+    assert jobs[1].spec.loss[0].name == "made-dist/l1"
+    settings = Settings(CPU, "exact", Cadence(), Scoring(*resolve_metrics(["psnr"])), quiet=True)
+    assert [outcome.error for outcome in execute(jobs, tmp_path, settings, Stop())] == [None, None]
+
+
+def test_a_bug_in_a_plugin_fails_its_run_with_its_trace_and_the_others_go_on(pictures, tmp_path, caplog):
+    jobs = [small_job(pictures, losses=(name,)) for name in ("boom", "l2")]
+    settings = Settings(CPU, "exact", Cadence(0), Scoring(*resolve_metrics(["psnr"])), quiet=True)
+    logging.getLogger("srbench").propagate = True
+    first, second = execute(jobs, tmp_path, settings, Stop())
+    assert "failed with an unexpected IndexError: list index out of range" in str(first.error)
+    assert second.error is None
+    assert "Traceback" in caplog.text
+    assert read_record(RunPaths(tmp_path / first.run_id)).status == "failed"
