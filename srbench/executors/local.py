@@ -129,9 +129,9 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
 
 
 def _has_reached(job: Job, record: RunRecord, paths: RunPaths) -> bool:
-    """Whether a run has a sound checkpoint at its budget: then no training picture need be decoded."""
+    """Whether a run is done and has a sound checkpoint at its budget: no training picture need be decoded."""
     steps_per_epoch = record.provenance.get("steps_per_epoch")
-    if steps_per_epoch is None:
+    if steps_per_epoch is None or record.status != "done":
         return False
     found = read_latest(paths.checkpoints, job.spec.sha256, paths.id)
     return found is not None and found.step >= budget_steps(job.budget, steps_per_epoch)
