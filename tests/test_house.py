@@ -285,3 +285,10 @@ def test_a_name_of_the_checkpoint_format_has_one_home(name):
 )
 def test_an_environment_variable_is_read_in_one_place(name, home):
     assert homes_of(name) == {home}
+
+
+def test_ci_runs_the_test_command_of_the_readme_word_for_word():
+    blocks = re.findall(r"^```\n(python3 -m venv [^\n]+)\n```$", (ROOT / "README.md").read_text(), re.M)
+    (main_job, tests) = blocks
+    assert "srbench run --model lapsrn --loss charbonnier" in main_job
+    assert tests in (ROOT / ".ci" / "run").read_text().splitlines()
