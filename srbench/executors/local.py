@@ -97,6 +97,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     apply_engine(engine)
     provenance = {**settings.provenance, **job.typed, "providers": providers(spec), "started": now()}
     start = record or RunRecord(paths.id, spec.data(), engine=engine.data(), provenance=provenance)
+    is_done = is_trained and start.status == "done"
     try:
         if not is_trained:
             train(job, paths, start, engine, settings.device, settings.cadence, stop, quiet=settings.quiet)
@@ -108,18 +109,19 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
             quiet=settings.quiet,
         )  # fmt: skip
     except StoppedError:
-        _close(paths, "interrupted")
+        _close(paths, start.status if is_done else "interrupted")
         raise
     except SrbenchError as error:
-        _close(paths, "failed", str(error))
+        # Where training was done before, it is the scoring now asked for that failed, not the run.
+        _close(paths, "done" if is_done else "failed", None if is_done else str(error))
         raise
     except Exception as error:
         # A plugin's fault or ours: its trace is kept, and the other runs go on.
         _log.exception("%s met an unexpected error:", paths.id)
         reason = f"{paths.id} failed with an unexpected {type(error).__name__}: {error}. The trace is above."
-        _close(paths, "failed", reason)
+        _close(paths, "done" if is_done else "failed", None if is_done else reason)
         raise SrbenchError(reason) from error
-    if is_trained and not made and start.status == "done":
+    if is_done and not made:
         return False
     _close(paths, "done")
     host().emit(

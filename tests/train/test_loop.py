@@ -85,6 +85,9 @@ def test_stopped_inside_the_last_evaluation_ends_with_the_same_bits(pictures, tm
     assert not trained(results).history.exists()
     do(jobs, results, eval_every=4)
     assert hashes(results) == hashes(tmp_path / "whole")
+    more = [small_job(pictures, budget=Budget(steps=8))]
+    do(more, results, eval_every=4)
+    assert [line["step"] for line in read_lines(trained(results).history)] == [4, 8]
 
 
 def test_a_larger_budget_goes_on_and_equals_it_in_one_go(pictures, tmp_path):
