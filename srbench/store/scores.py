@@ -80,7 +80,8 @@ def read_scores(paths: RunPaths) -> tuple[list[Score], dict[str, Any]]:
         StoreError: the file is damaged.
     """
     try:
-        table = pq.read_table(paths.scores)
+        with pq.ParquetFile(paths.scores) as file:  # read_table would import pandas
+            table = file.read()
         protocols = json.loads(table.schema.metadata[b"protocols"])
         return [Score(**row) for row in table.to_pylist()], protocols
     except FileNotFoundError:
