@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.errors import StoreError
-from srbench.metrics.bootstrap import is_apart
+from srbench.metrics.bootstrap import are_apart
 from srbench.store.runs import StoredRun
 from srbench.store.scores import Series, read_series
 from srbench.table.rows import Column, Row
@@ -70,16 +70,15 @@ def ranked(entries: Sequence[Entry], better: str | None) -> tuple[list[Rank], st
         return [Rank()] * len(entries), ""
     order = sorted(range(len(entries)), key=lambda at: entries[at].mean, reverse=better == "higher")
     best = entries[order[0]]
-    tied, reason = {order[0]}, ""
-    for at in order[1:]:
-        if entries[at].text == best.text:
-            tied.add(at)
-            continue
-        differences = paired_differences(best.values(), entries[at].values())
-        if len(differences) < 2:
-            reason = "there are fewer than two pictures" if len(best.values()) == 1 else _LOST
-        elif not is_apart(differences):
-            tied.add(at)
+    tied = {at for at in order if entries[at].text == best.text}
+    rest = [at for at in order if at not in tied]
+    reason = ""
+    if rest:
+        differences = paired_differences(best.values(), [entries[at].values() for at in rest])
+        paired = np.isfinite(differences).sum(axis=1) > 1
+        if not paired.all():
+            reason = "there are fewer than two pictures" if differences.shape[1] == 1 else _LOST
+        tied |= {at for at, is_tie in zip(rest, paired & ~are_apart(differences), strict=True) if is_tie}
     others = [at for at in order if at not in tied]
     second = entries[others[0]].text if others and len(tied) == 1 else None
     ranks = [
@@ -89,9 +88,8 @@ def ranked(entries: Sequence[Entry], better: str | None) -> tuple[list[Rank], st
     return ranks, reason
 
 
-def paired_differences(a: Values, b: Values) -> NDArray[np.float64]:
-    """a − b of the pictures that both have, in the order of their names."""
-    names = sorted(a.keys() & b.keys())
+def paired_differences(best: Values, others: Sequence[Values]) -> NDArray[np.float64]:
+    """(others, pictures): best − other on each picture of the best; NaN where the other lacks it."""
+    names = sorted(best)
     with np.errstate(invalid="ignore"):  # ∞ − ∞: two pictures equal to HR
-        differences: NDArray[np.float64] = np.subtract([a[one] for one in names], [b[one] for one in names])
-    return differences
+        return np.array([[best[name] - other.get(name, np.nan) for name in names] for other in others])

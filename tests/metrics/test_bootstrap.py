@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from srbench.metrics.bootstrap import difference_interval, is_apart, mean_interval, pictures_needed
+from srbench.metrics.bootstrap import are_apart, difference_interval, mean_interval, pictures_needed
 
 SET5 = [36.93, 36.76, 27.43, 34.86, 32.14]  # bicubic luma PSNR at ×2, baby to woman
 
@@ -129,12 +129,20 @@ def test_different_pictures_cannot_be_paired():
 
 
 @settings(max_examples=50)
-@given(st.lists(st.floats(-10, 10), min_size=1, max_size=12))
-def test_apart_is_an_interval_without_zero(values):
-    """Also where the signs alone decide it and nothing is drawn."""
-    found = mean_interval(values)
-    assert is_apart(np.array(values)) == (found.low > 0 or found.high < 0)
-    assert not is_apart(np.array([]))
+@given(st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=1, max_size=6), st.data())
+def test_apart_is_an_interval_without_zero(rows, data):
+    """Also where the signs alone decide it and nothing is drawn, and where values are missing."""
+    for row in rows:
+        row[data.draw(st.integers(0, 2))] *= data.draw(st.sampled_from([1.0, 1.0, float("nan")]))
+    apart = are_apart(np.array(rows))
+    for row, found in zip(rows, apart, strict=True):
+        interval = mean_interval(row)
+        if interval.low not in (0, None) and min(abs(interval.low), abs(interval.high)) > 1e-9:
+            assert found == (interval.low > 0 or interval.high < 0)
+
+
+def test_no_picture_is_not_apart():
+    assert not are_apart(np.array([[np.nan, np.inf]])).any()
 
 
 def test_pictures_needed_give_the_power_they_promise():
