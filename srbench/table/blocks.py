@@ -116,9 +116,7 @@ class Block:
     @property
     def name(self) -> str:
         """`sample ×4`, or `sample ×2 (of ×4)` for an inner output."""
-        row = self.rows[0]
-        inner = "" if row.scale == row.run_scale else f" (of ×{row.run_scale})"
-        return f"{row.test} ×{row.scale}{inner}"
+        return scene_name(self.rows[0])
 
     @property
     def pictures(self) -> str:
@@ -137,6 +135,12 @@ class Block:
         cells = [cell for row in self.names for cell in row]
         cells += [cell for row in self.cells for cell in row.values()]
         return sorted({cell.mark for cell in cells if cell.mark})
+
+
+def scene_name(row: Row) -> str:
+    """`sample ×4`, or `sample ×2 (of ×4)` for an inner output."""
+    inner = "" if row.scale == row.run_scale else f" (of ×{row.run_scale})"
+    return f"{row.test} ×{row.scale}{inner}"
 
 
 @dataclass(frozen=True)

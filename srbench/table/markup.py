@@ -31,19 +31,26 @@ def markdown(table: Table, ci: bool) -> str:
     """A table a block, best values bold, second ones underlined, notes at the end."""
     constants = " · ".join(f"{name} {value}" for name, value in table.constants.items())
     protocol = "protocol: " + " · ".join(table.protocol) if table.protocol else ""
-    parts = [_md(line) for line in (constants, protocol) if line]
+    parts = [escape_markdown(line) for line in (constants, protocol) if line]
     for block in table.blocks:
         titles = [_column_title(table, column) for column in block.columns]
         lines = [
-            [*table.label_columns, *map(_md, titles)],
+            [*table.label_columns, *map(escape_markdown, titles)],
             ["---"] * len(table.label_columns) + ["--:"] * len(titles),
             *_lines(block, ci, _md_cell),
         ]
         rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"**{_md(block.name)}**{_md(block.title.removeprefix(block.name))}\n\n{rows}")
-    parts += [f"<sup>{mark}</sup> {_md(note)}" for mark, note in table.notes.items()]
+        parts.append(
+            f"**{escape_markdown(block.name)}**{escape_markdown(block.title.removeprefix(block.name))}\n\n{rows}"
+        )
+    parts += [f"<sup>{mark}</sup> {escape_markdown(note)}" for mark, note in table.notes.items()]
     legend = _legend(table.blocks)
-    return "\n\n".join([*parts, *map(_md, table.remarks), *([_md(legend)] if legend else [])]) + "\n"
+    return (
+        "\n\n".join(
+            [*parts, *map(escape_markdown, table.remarks), *([escape_markdown(legend)] if legend else [])]
+        )
+        + "\n"
+    )
 
 
 def latex(table: Table, ci: bool) -> str:
@@ -136,7 +143,7 @@ def _legend(blocks: Sequence[Block]) -> str:
 
 
 def _md_cell(cell: Cell, ci: bool) -> str:
-    text = _md(cell.text)
+    text = escape_markdown(cell.text)
     if cell.is_best:
         text = f"**{text}**"
     elif cell.rank == 2:
@@ -157,7 +164,8 @@ def _tex_cell(cell: Cell, ci: bool) -> str:
     return text + (f"$^{{{cell.mark}}}$" if cell.mark else "")
 
 
-def _md(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """`text` with the signs that Markdown would take for its own escaped."""
     return re.sub(r"([|*_`<\\])", r"\\\1", text)
 
 
