@@ -119,7 +119,8 @@ class Explanation:
         numbers: as asked.
         candidates: best first: those that explain the numbers, the most usual of them in front; then the
             nearest.
-        tried: metric → protocols scored.
+        protocols: how many there are, all choices combined.
+        tried: metric → protocols scored; fewer where a metric before it ruled some out.
         within: metric → protocols that come within rounding of its number, given the metrics before it.
         usual: axis → label of srbench's own choice.
         notes: what could not be tried, and why.
@@ -127,6 +128,7 @@ class Explanation:
 
     numbers: Sequence[Number]
     candidates: Sequence[Candidate]
+    protocols: int
     tried: Mapping[Name, int]
     within: Mapping[Name, int]
     usual: Mapping[str, str]
@@ -196,7 +198,8 @@ def explain(
         raise UsageError(
             f"No protocol gives a number for {source.test.name}: its pictures equal HR, or are too small."
         )
-    return Explanation(order, candidates, tried, within, usual, notes)
+    protocols = math.prod(len(choices) for choices in axes.values())
+    return Explanation(order, candidates, protocols, tried, within, usual, notes)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def verdict(explanation: Explanation) -> str:
     """What was found, in a sentence or two."""
     numbers = explanation.numbers
     asked = " and ".join(f"{one.metric} {one.text}" for one in numbers)
-    tried = explanation.tried[numbers[0].metric]
+    of = f"{explanation.protocols:,} protocols"
     found = explanation.explaining
     if not found:
         nearest = explanation.candidates[0]
@@ -28,15 +28,15 @@ def verdict(explanation: Explanation) -> str:
             for one in numbers[:-1]
         )
         return (
-            f"None of {tried:,} protocols comes within rounding of {asked}. The nearest gives {off}.{steps} "
+            f"None of {of} comes within rounding of {asked}. The nearest gives {off}.{steps} "
             "Other weights, other pictures or another crop of them are more likely than a protocol that is "
             "not listed here."
         )
     if len(found) == 1:
-        return f"One of {tried:,} protocols gives {asked}."
+        return f"One of {of} gives {asked}."
     more = " more digits" if len(numbers) > 1 else " more digits or a second number (--ssim, --psnr)"
     return (
-        f"{len(found):,} of {tried:,} protocols come within rounding of {asked}, the most usual first;{more} "
+        f"{len(found):,} of {of} come within rounding of {asked}, the most usual first;{more} "
         "would tell them apart."
     )
 
@@ -48,7 +48,7 @@ def render(
 
     Args:
         explanation: from `explain`.
-        format: `json` is one object: numbers, tried, explained, verdict, notes, and candidates with the
+        format: `json` is one object: numbers, protocols, explained, verdict, notes, and candidates with the
             label of every axis.
         limit: candidates to show: those that explain the numbers, or the nearest where none does.
     """
@@ -101,7 +101,7 @@ def _line(explanation: Explanation, one: Candidate, alike: Sequence[str]) -> lis
 def _plain(explanation: Explanation, candidates: Sequence[Candidate]) -> dict[str, Any]:
     return {
         "numbers": {one.metric: one.text for one in explanation.numbers},
-        "tried": explanation.tried,
+        "protocols": explanation.protocols,
         "explained": len(explanation.explaining),
         "verdict": verdict(explanation),
         "notes": list(explanation.notes),
