@@ -64,6 +64,8 @@ _add("run", "run", "run")
 _add("table", "table", "table")
 _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
+_add("compare", "compare", "compare")
+_add("explain", "explain", "explain")
 _add("plugins", "plugins", "plugins")
 
 

@@ -176,7 +176,7 @@ def score_stored(
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
                 step, networks = scored_networks(spec, run.paths, device)
-                mine = tests or [build_dataset(_typed_dataset(run)).test]
+                mine = tests or [build_dataset(typed_dataset(run)).test]
                 _, made = evaluate(
                     spec, run.paths, step, networks, mine, scoring, device, stop.check, quiet=quiet
                 )
@@ -189,7 +189,12 @@ def score_stored(
     return outcomes
 
 
-def _typed_dataset(run: StoredRun) -> str:
+def typed_dataset(run: StoredRun) -> str:
+    """The dataset a run was trained on, as it was typed.
+
+    Raises:
+        UsageError: it was not trained on any.
+    """
     typed = run.record.provenance.get("dataset")
     if typed is None:
         raise UsageError(f"{run.id} was not trained on a dataset of its own. Name a test set: --test sample.")
