@@ -22,6 +22,7 @@ def _no_network(tmp_path_factory) -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("SRBENCH_OFFLINE", "1")
         patch.setenv("SRBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SRBENCH_DATA", str(tmp_path_factory.mktemp("data")))
         yield
 
 

@@ -64,6 +64,7 @@ _add("run", "run", "run")
 _add("table", "table", "table")
 _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
+_add("data", "data", "app")
 _add("plugins", "plugins", "plugins")
 
 

@@ -107,9 +107,10 @@ class Block:
 
     @property
     def pictures(self) -> str:
-        """How many pictures the means are over, those left out included."""
+        """How many pictures the means are over, those left out included, and whether they are in doubt."""
         number = "/".join(str(count) for count in sorted({row.pictures for row in self.rows}))
-        return f"{number} picture" + ("" if number == "1" else "s")
+        doubt = ", unverified" if any(row.unverified for row in self.rows) else ""
+        return f"{number} picture" + ("" if number == "1" else "s") + doubt
 
     @property
     def title(self) -> str:
@@ -135,7 +136,7 @@ class Table:
         constants: label column → what every row has there that has anything (bicubic has no seed).
         protocol: what all scores were made under.
         notes: mark → what cells refer to by it.
-        splits: why a test and scale has several blocks.
+        splits: why a test and scale has several blocks, and why a test is unverified.
     """
 
     blocks: list[Block]
@@ -186,7 +187,8 @@ def build_table(
             _write_cells(block, column, infos[column.metric], note)
     protocol = _set_apart(blocks)
     notes = {mark: text for text, mark in marks.items()}
-    return Table(blocks, infos, label_columns, constants, protocol, notes, _splits(blocks))
+    remarks = [*_splits(blocks), *_doubts(blocks)]
+    return Table(blocks, infos, label_columns, constants, protocol, notes, remarks)
 
 
 def _grouped(rows: Iterable[Row]) -> list[Block]:
@@ -348,3 +350,13 @@ def _splits(blocks: Sequence[Block]) -> list[str]:
                 f"protocols differ: {differs}."
             )
     return notes
+
+
+def _doubts(blocks: Sequence[Block]) -> list[str]:
+    """A note for each test whose pictures are not the published ones of its name."""
+    reasons = {row.test: row.unverified for block in blocks for row in block.rows if row.unverified}
+    return [
+        f"{test} is unverified: its pictures are not the published ones, so do not set these scores beside "
+        f"published ones. {reason}."
+        for test, reason in reasons.items()
+    ]
