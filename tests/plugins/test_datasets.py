@@ -373,7 +373,7 @@ def test_a_named_set_is_found_in_the_data_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMED)
 def test_every_named_set_has_facts(name):
-    """What is said of a set holds together: halves it has, sizes as counted, and nothing to fetch without terms."""
+    """What is said of a set holds together: its halves, its counts, and a way to get it."""
     known = getattr(facts, name.upper())
     assert registry().find("dataset", name).read_facts() is known
     assert known.terms
