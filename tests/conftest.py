@@ -104,6 +104,10 @@ class FileServer:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
 
+    def release(self) -> None:
+        """End the connections that stall."""
+        self._closing.set()
+
     def close(self) -> None:
         self._closing.set()
         self._server.shutdown()

@@ -132,7 +132,7 @@ def _members(archive: Path, limits: Limits) -> Iterator[Iterator[_Member]]:
                 "with a web page: look at the file, remove it, or name another by --mirror or --archive."
             ) from error
         with tar:
-            yield _of_tar(archive, tar)
+            yield _of_tar(archive, tar, metered)
 
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
@@ -148,7 +148,7 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
             yield _Member(info.filename, info.file_size, lambda info=info: opened.open(info))  # type: ignore[misc]
 
 
-def _of_tar(archive: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
+def _of_tar(archive: Path, tar: tarfile.TarFile, metered: "_Metered") -> Iterator[_Member]:
     for info in tar:
         if info.isdir():
             _safe_parts(archive, info.name)
@@ -156,6 +156,8 @@ def _of_tar(archive: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
             yield _Member(info.name, info.size, lambda info=info: cast(IO[bytes], tar.extractfile(info)))  # type: ignore[misc]
         else:
             raise _hostile(archive, info.name, "a link, device or sparse file")
+    if any(metered.tail):  # tarfile takes an end between two members for the end of the archive
+        raise tarfile.ReadError("the end marker is missing")
 
 
 class _Metered(io.RawIOBase):
@@ -164,10 +166,12 @@ class _Metered(io.RawIOBase):
     def __init__(self, archive: Path, source: IO[bytes], limits: Limits) -> None:
         self._archive, self._source, self._limits = archive, source, limits
         self._total = 0
+        self.tail = b""
 
     def read(self, size: int = -1) -> Any:
         piece = self._source.read(size)
         self._total += len(piece)
+        self.tail = (self.tail + piece)[-tarfile.BLOCKSIZE :]
         _refuse_bomb(self._archive, 0, self._total, self._limits)
         return piece
 
