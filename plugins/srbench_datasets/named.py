@@ -84,8 +84,8 @@ def _place(name: str, known: DatasetFacts, root: Path | None, holding: str) -> P
     if not where.is_dir():
         how = f"srbench data fetch {name} downloads it there." if known.archives else known.by_hand
         raise DatasetError(
-            f"{name} is not in the data folder ({where}; SRBENCH_DATA names another folder). {how} Or say "
-            f"where it is: {name}:root=DIR, the folder with {holding}."
+            f"{name} is not in the data folder ({where}; SRBENCH_DATA names another folder). {how} If it is "
+            f"elsewhere, say where: {name}:root=DIR, the folder with {holding}."
         )
     return where
 
