@@ -9,7 +9,8 @@ from PIL import Image
 from skimage import data
 
 from srbench.data.facts import DatasetFacts, Figure, Known
-from srbench.data.verify import Verdict, verify
+from srbench.data.verdict import Verdict
+from srbench.data.verify import verify
 from srbench.types import Dataset, Picture
 from srbench_datasets import named  # noqa: F401 - read before a test puts other facts in their place
 

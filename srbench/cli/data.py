@@ -9,7 +9,7 @@ from srbench.errors import UsageError
 
 if TYPE_CHECKING:
     from srbench.data.facts import DatasetFacts
-    from srbench.data.verify import Verdict
+    from srbench.data.verdict import Verdict
 
 app = typer.Typer(
     no_args_is_help=True,

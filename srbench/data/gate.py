@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from srbench.data.facts import DatasetFacts
-from srbench.data.verify import Verdict, verify
+from srbench.data.verdict import Verdict
+from srbench.data.verify import verify
 from srbench.datasets import TestSet
 from srbench.errors import StoreError
 from srbench.files import canonical_json, sha256_text, write_json

@@ -13,7 +13,8 @@ from published import CROPS, crop, dataset, facts_of, faults, jpeg, pixels_of, s
 from srbench.data.facts import DatasetFacts, Figure, Known
 from srbench.data.figures import bicubic_psnr
 from srbench.data.traces import fingerprint, place_inside, was_jpeg
-from srbench.data.verify import Verdict, verify
+from srbench.data.verdict import Verdict
+from srbench.data.verify import verify
 from srbench.types import Dataset, Picture
 from srbench_datasets import facts as public
 from srbench_datasets.folder import folder
