@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from srbench.data.facts import Archive, DatasetFacts, Figure, Known
+from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.data.place import data_dir
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
 from srbench.hookspecs import hookimpl

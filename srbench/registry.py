@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from srbench.data.facts import DatasetFacts
+from srbench.facts import DatasetFacts
 from srbench.errors import UsageError, did_you_mean
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host

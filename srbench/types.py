@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from srbench.data.facts import DatasetFacts
+    from srbench.facts import DatasetFacts
 
     Prediction: TypeAlias = dict[int, Tensor]
     """Scale → SR `(N, C, H, W)` in [0, 1]. LapSRN ×4 predicts {2, 4}; a single-scale model {s}."""

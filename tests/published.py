@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from srbench.data.facts import DatasetFacts, Figure, Known
+from srbench.facts import DatasetFacts, Figure, Known
 from srbench.data.verdict import Verdict
 from srbench.data.verify import verify
 from srbench.types import Dataset, Picture

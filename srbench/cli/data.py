@@ -8,7 +8,7 @@ import typer
 from srbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from srbench.data.facts import DatasetFacts
+    from srbench.facts import DatasetFacts
     from srbench.data.verdict import Verdict
 
 app = typer.Typer(

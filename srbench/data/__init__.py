@@ -1,6 +1,5 @@
 """Data sets by name: where they come from, how they get here safely, whether they are what they should be.
 
-facts.py     what is known of a set: sources, terms, sizes, published figures
 place.py     where sets lie on this machine
 unpack.py    archives, safely
 fetch.py     source → data folder

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from srbench.data.facts import DatasetFacts
+from srbench.facts import DatasetFacts
 from srbench.data.figures import PER_PICTURE, bicubic_psnr, means
 from srbench.data.traces import has_one_channel, is_grey, rgb_pixels, was_jpeg
 from srbench.data.verdict import Finding, all_fit, direction

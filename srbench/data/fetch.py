@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from srbench.data.facts import Archive, DatasetFacts
+from srbench.facts import Archive, DatasetFacts
 from srbench.data.place import data_dir, is_complete, set_folder
 from srbench.data.unpack import unpack
 from srbench.errors import DatasetError, StoreError, UsageError

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from srbench.data.facts import Figure
+from srbench.facts import Figure
 from srbench.data.traces import Pixels
 from srbench.errors import DatasetError
 from srbench.images.resize import bicubic, resize_bicubic

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 
-from srbench.data.facts import DatasetFacts
+from srbench.facts import DatasetFacts
 from srbench.data.verdict import Verdict
 from srbench.data.verify import verify
 from srbench.datasets import TestSet

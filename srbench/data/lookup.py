@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import permutations
 from typing import Any
 
-from srbench.data.facts import DatasetFacts, Known
+from srbench.facts import DatasetFacts, Known
 from srbench.data.figures import PER_PICTURE, bicubic_psnr
 from srbench.data.traces import (
     Pixels,

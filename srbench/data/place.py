@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-from srbench.data.facts import DatasetFacts
+from srbench.facts import DatasetFacts
 
 SETTING = "SRBENCH_DATA"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from srbench.data.facts import Figure
+from srbench.facts import Figure
 
 TOLERANCE_DB = 0.05
 """Figures of one set differ by so much between publications: rounding of LR, odd last rows."""

@@ -8,7 +8,7 @@ import pytest
 from published import facts_of, jpeg, write
 from small import srbench
 
-from srbench.data.facts import Archive, DatasetFacts
+from srbench.facts import Archive, DatasetFacts
 from srbench.datasets import build_dataset
 from srbench_datasets import facts as public
 

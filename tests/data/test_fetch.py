@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from srbench.data.facts import Archive, DatasetFacts
+from srbench.facts import Archive, DatasetFacts
 from srbench.data.fetch import Source, fetch_sets
 from srbench.data.place import data_dir, is_complete
 from srbench.errors import DatasetError, StoppedError, StoreError, UsageError

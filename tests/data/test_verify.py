@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from published import CROPS, crop, dataset, facts_of, faults, jpeg, pixels_of, swap, write
 
-from srbench.data.facts import DatasetFacts, Figure, Known
+from srbench.facts import DatasetFacts, Figure, Known
 from srbench.data.figures import bicubic_psnr
 from srbench.data.traces import fingerprint, place_inside, was_jpeg
 from srbench.data.verdict import Verdict
