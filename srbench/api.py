@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from srbench.data.place import data_dir
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
+from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
 from srbench.types import Channels, Dataset, Picture, Plane, RunInfo
 
@@ -14,15 +16,20 @@ API_VERSION = 1
 
 __all__ = [
     "API_VERSION",
+    "Archive",
     "Channels",
     "Dataset",
     "DatasetError",
+    "DatasetFacts",
+    "Figure",
+    "Known",
     "MetricUnavailable",
     "Picture",
     "PictureError",
     "Plane",
     "RunInfo",
     "UsageError",
+    "data_dir",
     "did_you_mean",
     "hookimpl",
     "resize_bicubic",

@@ -16,12 +16,13 @@ from srbench.types import Dataset, Picture
 
 @dataclass(frozen=True)
 class TestSet:
-    """Pictures to score on, the name they go by in tables, and the hash of their content."""
+    """Pictures to score on, the name they go by in tables, and the dataset as typed that they are of."""
 
     __test__ = False  # not a test class, whatever a test runner makes of its name
 
     name: str
     pictures: tuple[Picture, ...]
+    typed: str = ""
 
     @property
     def sha256(self) -> str:
@@ -64,7 +65,7 @@ class BuiltDataset:
                 f"Dataset {self.text!r} has no test pictures, so there is nothing to score on. "
                 "Name a test set: --test folder:test=DIR, or --test sample."
             )
-        return TestSet(self.pictures.test_name or self.name, tuple(self.pictures.test))
+        return TestSet(self.pictures.test_name or self.name, tuple(self.pictures.test), self.text)
 
 
 @cache

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srbench.checkpoint.read import read_latest
+from srbench.data.gate import doubt
 from srbench.datasets import TestSet
 from srbench.errors import CheckpointError, MetricUnavailable
 from srbench.grammar import parse_term
@@ -132,6 +133,7 @@ def evaluate(
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
     summary, made = read_summary(paths), 0
+    unverified = _unverified(summary, list(asked.values()), check, quiet)
     for (_, test_sha256), test in asked.items():
         before = made
         try:
@@ -168,9 +170,13 @@ def evaluate(
         finally:
             # Also when stopped: a picture that has been scored is not scored again.
             if made > before:
-                summary = _store(paths, scores, protocols, scoring, spec)
-    if summary is None or summary["unavailable"] != _missing(scoring, spec, scores):
-        summary = _store(paths, scores, protocols, scoring, spec)
+                summary = _store(paths, scores, protocols, scoring, spec, unverified)
+    if (
+        summary is None
+        or summary["unavailable"] != _missing(scoring, spec, scores)
+        or _stored_doubts(summary) != _of_scored(unverified, scores)
+    ):
+        summary = _store(paths, scores, protocols, scoring, spec, unverified)
     return summary, made
 
 
@@ -293,8 +299,35 @@ def _label(metric: Metric, settings: Mapping[str, Any]) -> str:
     return registry().spelling(metric) + (f":{given}" if given else "")
 
 
+_Doubts = dict[tuple[str, str], str]
+"""Test and its SHA-256 → why it is not the published set of that name."""
+
+
+def _unverified(
+    summary: Mapping[str, Any] | None, tests: Sequence[TestSet], check: Callable[[], None], quiet: bool
+) -> _Doubts:
+    """The doubts there are now: of the tests asked for, and as stored of all others."""
+    asked = {(test.name, test.sha256): doubt(test, check, quiet=quiet) for test in tests}
+    kept = {key: reason for key, reason in _stored_doubts(summary or {}).items() if key not in asked}
+    return {**kept, **{key: reason for key, reason in asked.items() if reason is not None}}
+
+
+def _stored_doubts(summary: Mapping[str, Any]) -> _Doubts:
+    return {(one["test"], one["test_sha256"]): one["reason"] for one in summary.get("unverified", ())}
+
+
+def _of_scored(doubts: _Doubts, scores: Sequence[Score]) -> _Doubts:
+    scored = {(score.test, score.test_sha256) for score in scores}
+    return {key: reason for key, reason in doubts.items() if key in scored}
+
+
 def _store(
-    paths: RunPaths, scores: Sequence[Score], protocols: Mapping[str, Any], scoring: Scoring, spec: RunSpec
+    paths: RunPaths,
+    scores: Sequence[Score],
+    protocols: Mapping[str, Any],
+    scoring: Scoring,
+    spec: RunSpec,
+    unverified: _Doubts,
 ) -> dict[str, Any]:
     used = {score.protocol for score in scores}
     before = (read_summary(paths) or {"scores": []})["scores"]
@@ -305,7 +338,8 @@ def _store(
             metric: Metric = registry().find("metric", protocols[score.protocol]["metric"])
             labels[score.metric] = {"better": metric.better, "unit": metric.unit}
     kept = {key: value for key, value in protocols.items() if key in used}
-    return write_scores(paths, scores, kept, labels, _missing(scoring, spec, scores))
+    doubts = _of_scored(unverified, scores)
+    return write_scores(paths, scores, kept, labels, _missing(scoring, spec, scores), doubts)
 
 
 def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score]) -> dict[str, str]:

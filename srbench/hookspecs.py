@@ -55,10 +55,15 @@ def register_losses(register: RegisterLoss) -> None:
 def register_datasets(register: RegisterDataset) -> None:
     """Name the datasets this plugin provides.
 
-        register("set5", "srbench_datasets.named:set5")
+        register("set5", "srbench_datasets.named:set5", facts="srbench_datasets.facts:SET5")
 
     `build(**params)` returns a `srbench.api.Dataset`. Parameters annotated `Path` (or `Path | None`) say
-    where pictures lie and stay out of the run id; the pictures' own hashes stand for them.
+    where pictures lie and stay out of the run id; the pictures' own hashes stand for them. A builder without
+    such a parameter given looks into `srbench.api.data_dir() / name`, where `srbench data fetch` puts sets.
+
+    Args of `register`: `facts` a `srbench.api.DatasetFacts`, or the import string of one, for a public set:
+    where it is downloaded, its terms, count, sizes, and published bicubic figures. `srbench data` lists,
+    fetches and verifies it, and runs that are scored on it are marked where it is not the published one.
     """
 
 

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 from srbench.errors import UsageError, did_you_mean
+from srbench.facts import DatasetFacts
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host
 from srbench.types import CHANNELS, Channels, Plane, Target
@@ -101,6 +102,32 @@ class Loss(Component):
 
     domain: Literal["plane", "rgb"] = "plane"
     scales: Literal["all", "last"] = "all"
+
+
+@dataclass(frozen=True)
+class DatasetComponent(Component):
+    """A dataset; the field is what `register_datasets` takes."""
+
+    facts: DatasetFacts | str | None = None
+
+    def read_facts(self) -> DatasetFacts | None:
+        """What is known of a public set; None for any other.
+
+        Raises:
+            UsageError: the import string leads to no facts; the message names the plugin.
+        """
+        if not isinstance(self.facts, str):
+            return self.facts
+        try:
+            facts = resolve(self.facts)
+            if not isinstance(facts, DatasetFacts):
+                raise TypeError(f"it is {type(facts).__name__}, not DatasetFacts")
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"The facts of the dataset {self.name!r} of {self.plugin.dist} cannot be loaded from "
+                f"{self.facts} ({error}). Mend or uninstall that plugin."
+            ) from error
+        return facts
 
 
 @dataclass(frozen=True)
@@ -240,7 +267,7 @@ def resolve(target: Target) -> Any:
 _CLASSES: dict[Kind, type[Component]] = {
     "model": Model,
     "loss": Loss,
-    "dataset": Component,
+    "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": Component,
 }
@@ -274,6 +301,8 @@ def _component(
     for plane in values.get("planes", ()):
         if plane not in ("r", "g", "b", "y", "rgb"):
             raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
+    if kind == "dataset" and not isinstance(values.get("facts"), DatasetFacts | str | None):
+        raise ValueError("facts must be a DatasetFacts or the import string of one")
     if values.get("domain", "plane") not in ("plane", "rgb"):
         raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
     return cls(kind=kind, name=name, plugin=plugin, target=target, **values)

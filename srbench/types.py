@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from srbench.facts import DatasetFacts
+
     Prediction: TypeAlias = dict[int, Tensor]
     """Scale → SR `(N, C, H, W)` in [0, 1]. LapSRN ×4 predicts {2, 4}; a single-scale model {s}."""
 
@@ -102,7 +104,7 @@ class RegisterLoss(Protocol):
 class RegisterDataset(Protocol):
     """How a plugin names a dataset; see the hook `register_datasets`."""
 
-    def __call__(self, name: str, build: Target) -> None: ...
+    def __call__(self, name: str, build: Target, *, facts: "DatasetFacts | str | None" = None) -> None: ...
 
 
 class RegisterMetric(Protocol):

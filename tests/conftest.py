@@ -22,6 +22,7 @@ def _no_network(tmp_path_factory) -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("SRBENCH_OFFLINE", "1")
         patch.setenv("SRBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SRBENCH_DATA", str(tmp_path_factory.mktemp("data")))
         yield
 
 
@@ -37,24 +38,38 @@ def assets() -> Path:
 class FileServer:
     """A real HTTP server in a thread.
 
-    `files` maps a path to its bytes; `fault` says what goes wrong; `requests` counts the requests that came.
+    `files` maps a path to its bytes, `redirects` to another path; `fault` says what goes wrong; `ranges`,
+    whether a part of a file can be asked for; `requests` counts the requests that came, and `asked` has the
+    Range header of each.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
         self.fault: Literal["cuts off", "stalls", "sends wrong bytes"] | None = None
+        self.ranges = False
+        self.version = '"1"'
         self.requests = 0
+        self.asked: list[str | None] = []
         self._closing = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests += 1
-                content = outer.files.get(self.path.lstrip("/"))
+                outer.asked.append(self.headers["Range"])
+                path = self.path.lstrip("/")
+                if path in outer.redirects:
+                    self.send_response(302)
+                    self.send_header("Location", f"/{outer.redirects[path]}")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                content = outer.files.get(path)
                 if content is None:
                     self.send_error(404)
                     return
-                self.send_response(200)
+                content = self._status_and_part(content)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 if outer.fault == "sends wrong bytes":
@@ -65,6 +80,22 @@ class FileServer:
                 if outer.fault == "stalls":
                     outer._closing.wait(30)
 
+            def _status_and_part(self, content: bytes) -> bytes:
+                start = 0
+                if outer.ranges and self.headers["Range"] and (
+                    self.headers["If-Range"] in (None, outer.version)
+                ):  # fmt: skip
+                    start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+                if start >= len(content):
+                    self.send_response(416)
+                    return b""
+                self.send_response(206 if start else 200)
+                if start:
+                    self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+                if outer.ranges:
+                    self.send_header("ETag", outer.version)
+                return content[start:]
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -72,6 +103,10 @@ class FileServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def release(self) -> None:
+        """End the connections that stall."""
+        self._closing.set()
 
     def close(self) -> None:
         self._closing.set()

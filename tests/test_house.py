@@ -18,11 +18,13 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 
 LEVELS = (
     ("cli", "__main__", "api"),
+    ("compare", "explain"),
     ("table",),
     ("executors",),
     ("evaluate",),
     ("train",),
     ("plan",),
+    ("data",),
     ("datasets", "providers"),
     ("spec",),
     ("registry", "builtin", "plugins"),
@@ -30,7 +32,7 @@ LEVELS = (
     ("hookspecs",),
     ("predict",),
     ("checkpoint", "store", "metrics", "images", "progress"),
-    ("files",),
+    ("files", "facts"),
     ("types", "errors", "__init__"),
 )
 """Each imports from its own level and from those below it. docs/architecture.md shows the same list."""

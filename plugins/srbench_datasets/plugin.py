@@ -13,4 +13,4 @@ def register_datasets(register: Callable[..., None]) -> None:
     register("sample", "srbench_datasets.sample:sample")
     register("folder", "srbench_datasets.folder:folder")
     for name in NAMED:
-        register(name, f"srbench_datasets.named:{name}")
+        register(name, f"srbench_datasets.named:{name}", facts=f"srbench_datasets.facts:{name.upper()}")

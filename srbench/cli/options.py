@@ -19,8 +19,8 @@ Test = Annotated[
         "--test",
         metavar="DATASET",
         rich_help_panel="Scoring",
-        help="Test set to score on, such as set5:root=DIR or folder:test=DIR; a comma list or repeated for "
-        "several. Default: the dataset's own test half.",
+        help="Test set to score on, such as set5 (once srbench data fetch has got it), set5:root=DIR or "
+        "folder:test=DIR; a comma list or repeated for several. Default: the dataset's own test half.",
     ),
 ]
 Metric = Annotated[

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,6 +113,7 @@ def write_scores(
     protocols: Mapping[str, Any],
     metrics: Mapping[str, Mapping[str, str]],
     unavailable: Mapping[str, str],
+    unverified: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Store `scores` and their summary; returns the summary.
 
@@ -121,6 +123,7 @@ def write_scores(
         protocols: protocol hash → protocol as plain data.
         metrics: label → `{"better": "higher"|"lower", "unit": …}`, of each label in `scores`.
         unavailable: label → why the metric could not be computed here.
+        unverified: test and its SHA-256 → why it is not the published set of that name.
 
     Raises:
         StoreError: the files cannot be written.
@@ -135,6 +138,10 @@ def write_scores(
         "scores": list(_means(scores, metrics)),
         "protocols": dict(protocols),
         "unavailable": dict(unavailable),
+        "unverified": [
+            {"test": test, "test_sha256": sha256, "reason": reason}
+            for (test, sha256), reason in sorted(unverified.items())
+        ],
     }
     write_json(paths.summary, summary)
     return summary

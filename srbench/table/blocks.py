@@ -120,9 +120,10 @@ class Block:
 
     @property
     def pictures(self) -> str:
-        """How many pictures the means are over, those left out included."""
+        """How many pictures the means are over, those left out included, and whether they are in doubt."""
         number = "/".join(str(count) for count in sorted({row.pictures for row in self.rows}))
-        return f"{number} picture" + ("" if number == "1" else "s")
+        doubt = ", unverified" if any(row.unverified for row in self.rows) else ""
+        return f"{number} picture" + ("" if number == "1" else "s") + doubt
 
     @property
     def title(self) -> str:
@@ -154,7 +155,8 @@ class Table:
         constants: label column → what every row has there that has anything (bicubic has no seed).
         protocol: what all scores were made under.
         notes: mark → what cells refer to by it.
-        remarks: why a test and scale has several blocks, and where best values are not tested.
+        remarks: why a test and scale has several blocks, why a test is unverified, and where best values are
+            not tested.
     """
 
     blocks: list[Block]
@@ -211,7 +213,15 @@ def build_table(
         for block in blocks
         if block.untested
     ]
-    return Table(blocks, infos, label_columns, constants, protocol, notes, [*_splits(blocks), *untested])
+    return Table(
+        blocks,
+        infos,
+        label_columns,
+        constants,
+        protocol,
+        notes,
+        [*_splits(blocks), *_doubts(blocks), *untested],
+    )
 
 
 def _grouped(rows: Iterable[Row]) -> list[Block]:
@@ -370,3 +380,13 @@ def _splits(blocks: Sequence[Block]) -> list[str]:
                 f"protocols differ: {differs}."
             )
     return notes
+
+
+def _doubts(blocks: Sequence[Block]) -> list[str]:
+    """A note for each test whose pictures are not the published ones of its name."""
+    reasons = {row.test: row.unverified for block in blocks for row in block.rows if row.unverified}
+    return [
+        f"{test} is unverified: its pictures are not the published ones, so do not set these scores beside "
+        f"published ones. {reason}."
+        for test, reason in reasons.items()
+    ]

@@ -91,6 +91,18 @@ class Row:
         """Metric label → why it could not be computed."""
         return self.run.summary["unavailable"] if self.run.summary else {}
 
+    @property
+    def unverified(self) -> str | None:
+        """Why the test is not the published set of its name; None where it is, or nothing is known of it."""
+        doubts = self.run.summary.get("unverified", ()) if self.run.summary else ()
+        name = self.test.partition("@")[0]
+        reasons = (
+            str(one["reason"])
+            for one in doubts
+            if (one["test"], one["test_sha256"]) == (name, self.test_sha256)
+        )
+        return next(reasons, None)
+
     def label(self, name: str) -> str:
         """The text under a label column; empty where the run has no such thing."""
         if name == "step":

@@ -17,8 +17,9 @@ from PIL import Image
 from srbench.errors import DatasetError, PictureError
 from srbench.files import sha256_file
 from srbench.images.png import read_picture
+from srbench.registry import registry
 from srbench.types import Picture
-from srbench_datasets import named
+from srbench_datasets import facts, named
 from srbench_datasets.folder import folder, split_by_name, tiles_of
 from srbench_datasets.plugin import NAMED
 from srbench_datasets.sample import TEST, TRAIN, VAL, pictures_in, sample
@@ -326,7 +327,10 @@ def test_named_sets_have_signatures_to_inspect(name):
 
 @pytest.mark.parametrize("name", NAMED)
 def test_named_sets_need_to_be_told_where_they_are(name, tmp_path):
-    with pytest.raises(DatasetError, match=rf"does not carry the pictures of {name}\. .*{name}:root=DIR"):
+    how = "Its terms need a registration" if name == "manga109" else f"srbench data fetch {name} downloads it"
+    with pytest.raises(
+        DatasetError, match=rf"{name} is not in the data folder \(.*; SRBENCH_DATA .*{how}.*{name}:root=DIR"
+    ):
         getattr(named, name)()
     with pytest.raises(DatasetError, match=r"The folder root=.*gone does not exist"):
         getattr(named, name)(root=tmp_path / "gone")
@@ -344,14 +348,40 @@ def test_named_sets_on_the_real_ones(assets, caplog, name, half, count):
     assert not caplog.records
 
 
-def test_named_set_of_another_count_warns(tmp_path, caplog):
+def test_training_set_of_another_count_warns(tmp_path, caplog):
     write_pictures(tmp_path / "HR", ["a.png", "b.png"])
     write_pictures(tmp_path / "LR_bicubic" / "X2", ["a.png", "b.png"])
+    dataset = named.bsds200(root=tmp_path)
+    assert names(dataset.train) == ["a", "b"]
+    assert "bsds200 has 200 pictures, but" in caplog.text
+    assert "holds 2" in caplog.text
+
+
+def test_test_set_of_another_count_is_left_to_the_baseline_gate(tmp_path, caplog):
+    write_pictures(tmp_path / "HR", ["a.png", "b.png"])
     dataset = named.set5(root=tmp_path)
     assert names(dataset.test) == ["a", "b"]
     assert dataset.test_name == "set5"
-    assert "set5 has 5 pictures, but" in caplog.text
-    assert "holds 2" in caplog.text
+    assert not caplog.records
+
+
+def test_a_named_set_is_found_in_the_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SRBENCH_DATA", str(tmp_path))
+    write_pictures(tmp_path / "set5" / "HR", ["a.png", "b.png"])
+    assert named.set5() == named.set5(root=tmp_path / "set5")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_named_set_has_facts(name):
+    """What is said of a set holds together: its halves, its counts, and a way to get it."""
+    known = getattr(facts, name.upper())
+    assert registry().find("dataset", name).read_facts() is known
+    assert known.terms
+    assert bool(known.archives) != bool(known.by_hand)
+    assert not known.pictures or len(known.pictures) == known.counts["test"]
+    assert not known.figures or "test" in known.counts
+    for archive in known.archives:
+        assert archive.md5 is None or len(bytes.fromhex(archive.md5)) == 16
 
 
 def test_div2k_takes_its_two_folders(tmp_path, caplog):
