@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.data.place import data_dir
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
+from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
 from srbench.types import Channels, Dataset, Picture, Plane, RunInfo
 

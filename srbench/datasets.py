@@ -86,7 +86,7 @@ def build_dataset(text: str) -> BuiltDataset:
         if len(set(names)) < len(names):
             double = next(name for name in names if names.count(name) > 1)
             raise DatasetError(f"Dataset {text!r} names two pictures {double!r}. Names must be unique.")
-    return BuiltDataset(text, component.name, params, pictures)
+    return BuiltDataset(text, registry().spelling(component), params, pictures)
 
 
 def content_hash(pictures: Iterable[Picture]) -> str:

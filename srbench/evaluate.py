@@ -79,7 +79,7 @@ def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dic
     Raises:
         UsageError: an unknown metric or parameter.
     """
-    active: list[ActiveMetric] = []
+    active: dict[str, ActiveMetric] = {}
     unavailable: dict[str, str] = {}
     for text in texts:
         term = parse_term(text)
@@ -87,10 +87,10 @@ def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dic
         settings = metric.settings(term.parameters)
         label = _label(metric, settings)
         try:
-            active.append(ActiveMetric(label, metric, settings, metric.read_facts(settings)))
+            active[label] = ActiveMetric(label, metric, settings, metric.read_facts(settings))
         except MetricUnavailable as reason:
             unavailable[label] = str(reason)
-    return tuple(active), unavailable
+    return tuple(active.values()), unavailable
 
 
 def evaluate(
@@ -124,50 +124,53 @@ def evaluate(
     Raises:
         PictureError: a test picture cannot be decoded.
         StoreError: scores cannot be read or written.
-        StoppedError: by `check`; what a whole test set has given is stored.
+        StoppedError: by `check`; what has been scored so far is stored.
     """
     scorer = _Scorer(spec, networks, scoring, device)
     stored, protocols = read_scores(paths)
-    asked = {(test.name, test.sha256) for test in tests}
+    asked = {(test.name, test.sha256): test for test in tests}
     # Scores of an earlier step give way to those of this one; a test set not asked for now keeps its own.
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
     summary, made = read_summary(paths), 0
     unverified = _unverified(summary, tests, check, quiet)
-    for test in tests:
-        test_sha256, before = test.sha256, made
-        with steps(f"{paths.id}: scoring {test.name}", len(test.pictures), check, quiet=quiet) as tick:
-            for number, picture in enumerate(test.pictures):
-                wanted = [
-                    item
-                    for item in scorer.items()
-                    if (test.name, test_sha256, picture.name, *item.key) not in known
-                ]
-                keep = number < scoring.save_images
-                if wanted or keep:
-                    values, prediction = scorer.score(picture, wanted)
-                    for item, value in zip(wanted, values, strict=True):
-                        made += 1
-                        protocols[item.protocol.hash] = item.protocol.model_dump(mode="json")
-                        scores.append(
-                            Score(
-                                step=step,
-                                test=test.name,
-                                test_sha256=test_sha256,
-                                image=picture.name,
-                                plane=item.plane,
-                                scale=item.scale,
-                                run_scale=spec.scale,
-                                metric=item.metric.label,
-                                value=value,
-                                protocol=item.protocol.hash,
+    for (_, test_sha256), test in asked.items():
+        before = made
+        try:
+            with steps(f"{paths.id}: scoring {test.name}", len(test.pictures), check, quiet=quiet) as tick:
+                for number, picture in enumerate(test.pictures):
+                    wanted = [
+                        item
+                        for item in scorer.items()
+                        if (test.name, test_sha256, picture.name, *item.key) not in known
+                    ]
+                    keep = number < scoring.save_images
+                    if wanted or keep:
+                        values, prediction = scorer.score(picture, wanted)
+                        for item, value in zip(wanted, values, strict=True):
+                            made += 1
+                            protocols[item.protocol.hash] = item.protocol.model_dump(mode="json")
+                            scores.append(
+                                Score(
+                                    step=step,
+                                    test=test.name,
+                                    test_sha256=test_sha256,
+                                    image=picture.name,
+                                    plane=item.plane,
+                                    scale=item.scale,
+                                    run_scale=spec.scale,
+                                    metric=item.metric.label,
+                                    value=value,
+                                    protocol=item.protocol.hash,
+                                )
                             )
-                        )
-                    for scale, sr in prediction.items() if keep else ():
-                        write_picture(paths, test.name, picture.name, scale, sr)
-                tick()
-        if made > before:
-            summary = _store(paths, scores, protocols, scoring, spec, unverified)
+                        for scale, sr in prediction.items() if keep else ():
+                            write_picture(paths, test.name, picture.name, scale, sr)
+                    tick()
+        finally:
+            # Also when stopped: a picture that has been scored is not scored again.
+            if made > before:
+                summary = _store(paths, scores, protocols, scoring, spec, unverified)
     if (
         summary is None
         or summary["unavailable"] != _missing(scoring, spec, scores)
@@ -268,7 +271,7 @@ class _Scorer:
             grey=self._scoring.grey,
             plane=plane,
             border=scale,
-            metric=metric.component.name,
+            metric=registry().spelling(metric.component),
             settings=dict(metric.settings),
             facts=dict(metric.facts),
         )
@@ -293,7 +296,7 @@ def _label(metric: Metric, settings: Mapping[str, Any]) -> str:
         if key in metric.shows or value != metric.parameters[key].default
     }
     given = ",".join(f"{key}={value}" for key, value in shown.items())
-    return metric.name + (f":{given}" if given else "")
+    return registry().spelling(metric) + (f":{given}" if given else "")
 
 
 _Doubts = dict[tuple[str, str], str]
@@ -327,7 +330,9 @@ def _store(
     unverified: _Doubts,
 ) -> dict[str, Any]:
     used = {score.protocol for score in scores}
-    labels = {}
+    before = (read_summary(paths) or {"scores": []})["scores"]
+    # A metric whose plugin is no longer installed keeps what the store says of it.
+    labels = {row["metric"]: {"better": row["better"], "unit": row["unit"]} for row in before}
     for score in scores:
         if score.metric not in labels:
             metric: Metric = registry().find("metric", protocols[score.protocol]["metric"])

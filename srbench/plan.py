@@ -1,6 +1,8 @@
 """What was asked for → the runs to do, in a stable order, each a frozen RunSpec with its budget and tests."""
 
+import functools
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +15,7 @@ from srbench.registry import Model, registry
 from srbench.spec import ComponentSpec, LossSpec, RunSpec
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.schedule import SCHEDULES
-from srbench.types import CHANNELS, Channels
-
-BASELINE = "bicubic"
-"""The model every other one is compared with; it is scored wherever a run is."""
+from srbench.types import BASELINE, CHANNELS, Channels
 
 CORE_SETTINGS: Mapping[str, Any] = {
     "loss": "charbonnier",
@@ -134,6 +133,8 @@ def _job(
     settings = _settings(model, request)
     chosen = _channels(channels or model.channels)
     budget = request.budget if request.budget != Budget() else _budget(settings)
+    if budget.epochs is not None and not math.isfinite(budget.epochs):
+        raise UsageError(f"--epochs {budget.epochs} is no number of epochs.")
     spec = RunSpec(
         model=model_spec,
         loss=_losses(loss_text or settings["loss"], chosen),
@@ -151,12 +152,31 @@ def _job(
         batch=_positive("batch", settings["batch"], int),
         patch=_positive("patch", settings["patch"], int),
     )
+    _try_out(spec)
     if spec.patch is not None and spec.patch % scale:
         raise UsageError(
             f"--patch {spec.patch} is not a multiple of --scale {scale}, so its LR patch would have no whole "
             f"size. Take {spec.patch // scale * scale or scale} or {(spec.patch // scale + 1) * scale}."
         )
     return Job(spec, tests, budget, dataset)
+
+
+def _try_out(spec: RunSpec) -> None:
+    """Build schedule and optimizer once, so that a value they refuse is found before anything is written."""
+    import torch
+
+    schedule, optimizer = spec.schedule, spec.optimizer
+    assert schedule is not None
+    assert optimizer is not None
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    for component, build in (
+        (schedule, SCHEDULES[schedule.name]),
+        (optimizer, functools.partial(OPTIMIZERS[optimizer.name], [parameter], learning_rate=1.0)),
+    ):
+        try:
+            build(**component.params)
+        except ValueError as error:
+            raise UsageError(f"{component} cannot be: {error}.") from error
 
 
 def untrained_spec(model: ComponentSpec, scale: int, degradation: ComponentSpec) -> RunSpec:
@@ -181,7 +201,7 @@ def check_scale(model: Model, scale: int) -> None:
 def _component(kind: Any, text: str) -> ComponentSpec:
     term = parse_term(text)
     component = registry().find(kind, term.name)
-    return ComponentSpec(name=component.name, params=component.settings(term.parameters))
+    return ComponentSpec(name=registry().spelling(component), params=component.settings(term.parameters))
 
 
 def _core_component(label: str, text: str, known: Mapping[str, Callable[..., Any]]) -> ComponentSpec:
@@ -190,7 +210,11 @@ def _core_component(label: str, text: str, known: Mapping[str, Callable[..., Any
     _one_of(label, term.name, tuple(known))
     parameters = parameters_of(known[term.name], {"params", "learning_rate"})
     name = f"{label.capitalize()} {term.name!r}"
-    return ComponentSpec(name=term.name, params=checked(name, parameters, term.parameters))
+    params = checked(name, parameters, term.parameters)
+    for key, value in params.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{name} cannot take {key}={value}: it wants a finite number.")
+    return ComponentSpec(name=term.name, params=params)
 
 
 def _losses(text: str, channels: Channels) -> tuple[LossSpec, ...]:
@@ -202,9 +226,12 @@ def _losses(text: str, channels: Channels) -> tuple[LossSpec, ...]:
                 f"Loss {loss.name!r} looks at RGB pictures, and --channels {channels} has one plane of them. "
                 "Take --channels rgb, r,g,b or y."
             )
-        if term.weight <= 0:
-            raise UsageError(f"The weight {term.weight:g} of loss {loss.name!r} must be above 0.")
-        terms.append(LossSpec(name=loss.name, params=loss.settings(term.parameters), weight=term.weight))
+        if not (math.isfinite(term.weight) and term.weight > 0):
+            raise UsageError(f"The weight {term.weight:g} of loss {loss.name!r} must be a number above 0.")
+        name = registry().spelling(loss)
+        params = loss.settings(term.parameters)
+        loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
+        terms.append(LossSpec(name=name, params=params, weight=term.weight))
     return tuple(terms)
 
 
@@ -218,6 +245,12 @@ def _settings(model: Model, request: Request) -> dict[str, Any]:
         )
     recipe = recipes[request.recipe]
     core = dict(CORE_SETTINGS)
+    for key in recipe:
+        if key not in (*core, "epochs"):
+            raise UsageError(
+                f"Recipe {request.recipe!r} of model {model.name!r} sets {key!r}, which is no setting."
+                f"{did_you_mean(key, core)} This is a fault of {model.plugin.dist}."
+            )
     if "epochs" in recipe:
         del core["steps"]
     return {**core, **recipe, **request.settings}
@@ -252,8 +285,8 @@ def _one_of(label: str, text: str, known: Sequence[str]) -> Any:
 
 
 def _positive(label: str, value: Any, kind: type) -> Any:
-    if value <= 0:
-        raise UsageError(f"--{label} {value} must be above 0.")
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"--{label} {value} must be a number above 0.")
     return kind(value)
 
 

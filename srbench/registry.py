@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from srbench.facts import DatasetFacts
 from srbench.errors import UsageError, did_you_mean
+from srbench.facts import DatasetFacts
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host
 from srbench.types import CHANNELS, Channels, Plane, Target
@@ -222,8 +222,13 @@ class Registry:
             + (f" A plugin did not load and may have it: {may}." if broken else "")
         )
 
+    def spelling(self, component: Component) -> str:
+        """The name by which `find` gives this component: bare where it is the only one, else `dist/name`."""
+        alone = len(self._components[component.kind][component.name]) == 1
+        return component.name if alone else f"{component.plugin.dist}/{component.name}"
+
     def rows(self) -> list[Row]:
-        """Everything named, refused or broken, for `srbench plugins`."""
+        """Everything named, refused or broken; a plugin of events alone is a row too."""
         rows = []
         for kind, by_name in self._components.items():
             for name, found in sorted(by_name.items()):
@@ -234,11 +239,11 @@ class Registry:
                 )
                 rows += [Row(kind, name, one.plugin.dist, one.plugin.version, state) for one in found]
         rows += self.refused
+        named = {(row.dist, row.version) for row in rows}
         for plugin in self.plugins.plugins:
-            if plugin.error:
-                rows.append(
-                    Row("plugin", plugin.name, plugin.dist, plugin.version, f"failed: {plugin.error}")
-                )
+            state = f"failed: {plugin.error}" if plugin.error else "ok"
+            if plugin.error or (plugin.dist, plugin.version) not in named:
+                rows.append(Row("plugin", plugin.name, plugin.dist, plugin.version, state))
         return rows
 
 

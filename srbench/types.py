@@ -23,6 +23,9 @@ Channels: TypeAlias = Literal["rgb", "y", "r", "g", "b", "r,g,b"]
 
 CHANNELS: tuple[Channels, ...] = ("rgb", "y", "r", "g", "b", "r,g,b")
 
+BASELINE = "bicubic"
+"""The model every other one is compared with; it is scored wherever a run is."""
+
 Target: TypeAlias = Callable[..., Any] | str
 """A callable, or the import string `"package.module:attribute"` of one, resolved on first use."""
 

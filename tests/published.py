@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from srbench.facts import DatasetFacts, Figure, Known
 from srbench.data.verdict import Verdict
 from srbench.data.verify import verify
+from srbench.facts import DatasetFacts, Figure, Known
 from srbench.types import Dataset, Picture
 from srbench_datasets import named  # noqa: F401 - read before a test puts other facts in their place
 

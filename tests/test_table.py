@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from srbench.errors import UsageError
 from srbench.files import sha256_text
 from srbench.spec import ComponentSpec, DatasetSpec, LossSpec
 from srbench.table import KEYS, records, render
-from srbench.table.blocks import Block, build_table
+from srbench.table.blocks import Block, Cell, build_table
 from srbench.table.rows import Column
 
 LPIPS = "lpips:net=squeeze"
@@ -194,12 +195,86 @@ def test_bicubic_may_win(tmp_path):
     assert block.cells[1][Column("psnr", "r")].gain == "-1.00"
 
 
-def test_equal_printed_values_are_all_bold(tmp_path):
+def three(root: Path, *values: tuple[float, ...], metric: str = "psnr") -> list[Cell]:
+    """The cells of three LapSRN runs with these scores a picture."""
+    for eps, mine in zip((1e-3, 1e-4, 1e-5), values, strict=True):
+        spec = lapsrn(eps=eps)
+        given = {"values": {metric: mine}, "pictures": len(mine), "metrics": (metric,)}
+        store(root, spec, scored(spec, level=28, **given))
+    (block,) = blocks(root)
+    cells = {
+        row.run.record.spec["loss"][0]["params"]["eps"]: cells[block.columns[0]]
+        for row, cells in zip(block.rows, block.cells, strict=True)
+    }
+    return [cells[eps] for eps in (1e-3, 1e-4, 1e-5)]
+
+
+def test_best_that_a_paired_test_tells_from_all_others_is_bold(tmp_path):
+    """0.1 dB better on each picture is a difference, although pictures lie 20 dB apart."""
+    best, second, third = three(tmp_path, (20.1, 30.1, 40.1), (20, 30, 40), (19, 29, 39))
+    assert (best.rank, best.tied, best.is_best) == (1, False, True)
+    assert [(cell.rank, cell.tied) for cell in (second, third)] == [(2, False), (0, False)]
+
+
+def test_values_not_told_apart_are_shown_as_ties(tmp_path):
+    """1 dB better in the mean, but on one picture of four: bold would claim what the pictures do not show."""
+    cells = three(tmp_path, (20, 30, 40, 54), (20.5, 30.5, 40.5, 48.5), (10, 20, 30, 40))
+    assert [(cell.rank, cell.tied) for cell in cells] == [(1, True), (1, True), (0, False)]
+    assert not any(cell.is_best for cell in cells)
+    assert "36.00≈" in shown(tmp_path)
+    assert "≈: tied for the best" in shown(tmp_path)
+    assert "36.00<sup>≈</sup>" in render(runs_in(tmp_path), "md")
+    text = render(runs_in(tmp_path), "latex")
+    assert r"36.00$^{\approx}$ & " in text
+    assert r"$\approx$: tied for the best, not told apart from it by a paired test over pictures" in text
+    assert r"\underline" not in text
+
+
+def test_ties_follow_the_direction_of_the_metric(tmp_path):
+    worst, *others = three(tmp_path, (0.3, 0.5), (0.1, 0.4), (0.2, 0.3), metric=LPIPS)
+    assert worst.rank == 0
+    assert all(cell.tied for cell in others)
+
+
+def test_equal_printed_values_are_tied(tmp_path):
+    """They are apart by 0.001 dB on every picture, which a reader of two decimals cannot see."""
     for spec, level in ((bicubic(), 28.001), (lapsrn(), 28.0)):
         store(tmp_path, spec, scored(spec, level=level))
     (block,) = blocks(tmp_path)
     assert bold_models(block, Column("psnr", "r")) == ["bicubic", "charbonnier"]
+    assert all(cells[Column("psnr", "r")].tied for cells in block.cells)
     assert block.cells[1][Column("psnr", "r")].gain == "+0.00"
+
+
+def test_one_picture_is_no_test(tmp_path):
+    best, second, _ = three(tmp_path, (30.0,), (29.0,), (28.0,))
+    assert best.is_best
+    assert second.rank == 2
+    reason = "best values are marked without a test, since there are fewer than two pictures."
+    assert reason in " ".join(shown(tmp_path).split())
+    assert reason in render(runs_in(tmp_path), "md")
+    assert "Best values are not tested, since there are fewer" in render(runs_in(tmp_path), "latex")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"no parquet")])
+def test_means_are_shown_where_the_scores_behind_them_are_lost(tmp_path, damage):
+    for spec, level in ((bicubic(), 27.0), (lapsrn(), 28.0)):
+        damage(store(tmp_path, spec, scored(spec, level=level)).scores)
+    assert bold_models(*blocks(tmp_path), Column("psnr", "r")) == ["charbonnier"]
+    assert "scores (scores.parquet) are not there" in " ".join(shown(tmp_path).split())
+
+
+def test_scores_are_read_only_of_runs_that_are_compared(tmp_path, monkeypatch):
+    """Flat records and lone rows read summaries alone."""
+    for spec, test in ((bicubic(), "a"), (lapsrn(), "a"), (lapsrn("y"), "b")):
+        store(tmp_path, spec, scored(spec, level=27.0 + spec.trained, test=test))
+    read = []
+    monkeypatch.setattr("srbench.table.ranks.read_series", lambda paths: read.append(paths.id) or {})
+    render(runs_in(tmp_path), "json")
+    render(runs_in(tmp_path), "md", tests=["b"])
+    assert read == []
+    render(runs_in(tmp_path), "md")
+    assert sorted(read) == sorted([bicubic().id, lapsrn().id])
 
 
 def test_lone_row_is_not_bold(tmp_path):
@@ -443,10 +518,61 @@ def test_latex_escapes_and_says_what_it_is(tmp_path):
     assert r"\label{tab:my-set-50-x4}" in text
     assert not re.search(r"(?<!\\)[_%#]", text.replace(r"$^{", ""))
     assert text.count(r"\textbf{") == text.count(r"\underline{") == 8
+    assert "Bold: best; underlined: second.}" in text
     assert text.count("{") == text.count("}")
     rows = re.search(r"\\midrule\n(.*)\\bottomrule", text, re.S)
     assert rows
     assert {line.count("&") for line in rows[1].strip().splitlines()} == {9}  # model, loss, 8 numbers
+
+
+@pytest.mark.parametrize("ci", [False, True])
+def test_latex_has_the_structure_of_a_booktabs_table(tmp_path, ci):
+    """Every line of a table has the columns that `tabular` and the rules promise; all groups are closed."""
+    realistic(tmp_path)
+    text = render(runs_in(tmp_path), "latex", ci=ci)
+    tables = re.findall(r"\\begin\{table\}.*?\\end\{table\}", text, re.S)
+    assert len(tables) == len(blocks(tmp_path))
+    for table in tables:
+        for name in ("table", "tabular"):
+            assert table.count(f"\\begin{{{name}}}") == table.count(f"\\end{{{name}}}") == 1
+        depth = 0
+        for sign in re.sub(r"\\[{}]", "", table):
+            depth += (sign == "{") - (sign == "}")
+            assert depth >= 0
+        assert depth == 0
+        assert re.sub(r"\\\$", "", table).count("$") % 2 == 0
+        columns = len(re.search(r"\\begin\{tabular\}\{([lr]+)\}", table)[1])
+        rules = [line for line in table.splitlines() if re.match(r"\\(top|mid|bottom)rule", line)]
+        assert rules == [r"\toprule", r"\midrule", r"\bottomrule"]
+        body = re.search(r"\\toprule\n(.*)\\bottomrule", table, re.S)[1]
+        for line in [one for one in body.splitlines() if one.endswith(r" \\")]:
+            spanned = sum(int(number) - 1 for number in re.findall(r"\\multicolumn\{(\d+)\}", line))
+            assert len(re.findall(r"(?<!\\)&", line)) + 1 + spanned == columns
+        ends = [int(one) for pair in re.findall(r"cmidrule\(lr\)\{(\d+)-(\d+)\}", table) for one in pair]
+        assert ends == sorted(ends)
+        assert ends[-1] == columns
+        assert ("95 \\% bootstrap interval of the mean" in table) == ci
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
+def test_latex_compiles(tmp_path):
+    realistic(tmp_path)
+    document = "\n".join(
+        [
+            r"\documentclass{article}\usepackage{booktabs}\begin{document}",
+            render(runs_in(tmp_path), "latex", ci=True),
+            r"\end{document}",
+        ]
+    )
+    (tmp_path / "paper.tex").write_text(document)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_empty_store_gives_an_empty_list():

@@ -6,7 +6,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     # Minutes on a CPU: a large rate that Adam bears from the bilinear start, steadied by the average.
     "default": {
         "loss": "charbonnier",
-        "steps": 600,
+        "steps": 500,
         "batch": 16,
         "patch": 64,
         "optimizer": "adam",

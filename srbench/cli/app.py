@@ -65,6 +65,8 @@ _add("table", "table", "table")
 _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
 _add("data", "data", "app")
+_add("compare", "compare", "compare")
+_add("explain", "explain", "explain")
 _add("plugins", "plugins", "plugins")
 
 
@@ -75,8 +77,3 @@ def main() -> None:
     except SrbenchError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            "Ended at once. What was saved last is sound; the same command goes on from it."
-        )
-        sys.exit(130)

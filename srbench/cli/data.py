@@ -8,8 +8,8 @@ import typer
 from srbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from srbench.facts import DatasetFacts
     from srbench.data.verdict import Verdict
+    from srbench.facts import DatasetFacts
 
 app = typer.Typer(
     no_args_is_help=True,

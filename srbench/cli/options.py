@@ -69,7 +69,7 @@ Device = Annotated[
         "--device",
         metavar="DEVICE",
         rich_help_panel=_MACHINE,
-        help="auto (a GPU where there is one), cpu, cuda, cuda:1 or mps.",
+        help="auto (a CUDA GPU where there is one, else the CPU), cpu, cuda or cuda:1.",
     ),
 ]
 

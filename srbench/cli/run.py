@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -56,43 +57,40 @@ def run(
     """
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both say how far to train. Give one of them.")
-    from srbench.grammar import split_list
-    from srbench.plan import Budget, Request, plan
-    from srbench.store.layout import default_results
+    if determinism not in ("exact", "fast"):
+        raise UsageError(f"--determinism {determinism} is neither exact nor fast.")
     from srbench.train.stop import Stop, parse_duration
 
     stop = Stop(parse_duration(max_time) if max_time is not None else None)
-    typed = {
-        "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule, "clip": clip,
-        "ema": ema,
-    }  # fmt: skip
-    request = Request(
-        models=tuple(split_list(model)),
-        losses=tuple(split_list(loss or [])),
-        datasets=tuple(split_list(dataset or ["sample"])),
-        channels=tuple(channels or ()),
-        scales=tuple(_scale(item) for item in split_list(scale or ["4"])),
-        seeds=tuple(seed or (0,)),
-        tests=tuple(split_list(test or [])),
-        recipe=recipe,
-        degradation=degradation,
-        precision=precision,
-        settings={key: value for key, value in typed.items() if value is not None},
-        budget=Budget(steps, epochs),
-    )
-    folder = results or default_results()
+    # From here on a signal is a request to stop: also in the seconds that loading torch takes.
     with stop.listening():
-        jobs = plan(request)
-        if dry_run:
-            _show_plan(jobs, folder)
-            return
         from srbench.cli.scoring import scoring_of
         from srbench.executors.local import Settings, execute
+        from srbench.grammar import split_list
+        from srbench.plan import Budget, Request, plan
+        from srbench.store.layout import default_results
         from srbench.train.device import pick_device
         from srbench.train.loop import Cadence
 
-        if determinism not in ("exact", "fast"):
-            raise UsageError(f"--determinism {determinism} is neither exact nor fast.")
+        typed = {
+            "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
+            "clip": clip, "ema": ema,
+        }  # fmt: skip
+        request = Request(
+            models=tuple(split_list(model)),
+            losses=tuple(split_list(loss or [])),
+            datasets=tuple(split_list(dataset or ["sample"])),
+            channels=tuple(channels or ()),
+            scales=tuple(_scale(item) for item in split_list(scale or ["4"])),
+            seeds=tuple(seed or (0,)),
+            tests=tuple(split_list(test or [])),
+            recipe=recipe,
+            degradation=degradation,
+            precision=precision,
+            settings={key: value for key, value in typed.items() if value is not None},
+            budget=Budget(steps, epochs),
+        )
+        jobs = plan(request)
         settings = Settings(
             device=pick_device(device),
             determinism=determinism,  # type: ignore[arg-type]
@@ -101,6 +99,10 @@ def run(
             provenance={"command": ["srbench", *sys.argv[1:]]},
             quiet=context.obj["quiet"],
         )
+        folder = results or default_results()
+        if dry_run:
+            _show_plan(jobs, folder)
+            return
         outcomes = execute(jobs, folder, settings, stop)
     report(outcomes)
 
@@ -112,14 +114,12 @@ def _scale(text: str) -> int:
         raise UsageError(f"--scale {text!r} is no whole number.") from error
 
 
-def _show_plan(jobs: "Sequence[Job]", folder: "object") -> None:
-    from pathlib import Path
-
+def _show_plan(jobs: "Sequence[Job]", folder: Path) -> None:
     from srbench.store.layout import RunPaths
     from srbench.store.runs import read_record
 
     for job in jobs:
-        record = read_record(RunPaths(Path(str(folder)) / job.spec.id))
+        record = read_record(RunPaths(folder / job.spec.id))
         budget = (
             f"{job.budget.epochs:g} epochs"
             if job.budget.epochs is not None

@@ -38,17 +38,27 @@ def table(
             "their intervals overlap: they were scored on the same pictures.",
         ),
     ] = False,
+    protocol: Annotated[
+        bool,
+        typer.Option(
+            "--protocol",
+            help="Show, in place of the scores, the protocols they were made under: hash, every setting, and "
+            "in what they differ. With --format rich, md or json.",
+        ),
+    ] = False,
     results: Results = None,
 ) -> None:
     """Show the stored scores of all runs, against bicubic.
 
     Only rows with equal test pictures, scale and protocol stand in one block, and best values are picked
-    inside it. ×2 (of ×4) is the inner output of a ×4 network, which is another task than true ×2. The rich
+    inside it: bold where a paired test over the pictures tells the best from all others, ≈ where it is tied.
+    ×2 (of ×4) is the inner output of a ×4 network, which is another task than true ×2. The rich
     table fits itself to the terminal (to 80 columns in a pipe, unless COLUMNS says otherwise).
     """
     from rich.console import Console
 
     from srbench.cli.runs import read_store
+    from srbench.errors import UsageError
     from srbench.grammar import split_list
     from srbench.table import render
 
@@ -56,11 +66,21 @@ def table(
     tests = split_list(test) if test else None
     runs, damaged = read_store(results)
     scored = [run for run in runs if run.summary and run.summary["scores"]]
-    if format != "rich":
+    console = Console(highlight=False)
+    if protocol:
+        from srbench.table.protocols import render_protocols, used_protocols
+
+        if format not in ("rich", "md", "json"):
+            raise UsageError(f"--protocol is shown as rich, md or json, not as {format}.")
+        shown = used_protocols(scored, metrics, tests)
+        if format == "rich":
+            console.print(render_protocols(shown, format))
+        else:
+            typer.echo(render_protocols(shown, format), nl=False)
+    elif format != "rich":
         if scored or format in ("csv", "json"):
             typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci), nl=False)
     elif scored:
-        console = Console(highlight=False)
         console.print(render(scored, format, metrics=metrics, tests=tests, ci=ci, width=console.width))
     unscored = [run.id for run in runs if run not in scored]
     if unscored:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from srbench.facts import DatasetFacts
 from srbench.data.figures import PER_PICTURE, bicubic_psnr, means
 from srbench.data.traces import has_one_channel, is_grey, rgb_pixels, was_jpeg
 from srbench.data.verdict import Finding, all_fit, direction
+from srbench.facts import DatasetFacts
 from srbench.types import Picture
 
 _ENLARGED_DB = 42.0  # bicubic ×2 gives photographs back at 25 to 37 dB, copies enlarged ×2 at 43 or more

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from srbench.facts import Archive, DatasetFacts
 from srbench.data.place import data_dir, is_complete, set_folder
 from srbench.data.unpack import unpack
 from srbench.errors import DatasetError, StoreError, UsageError
+from srbench.facts import Archive, DatasetFacts
 from srbench.files import cannot_write, sha256_file, write_json
 from srbench.images.download import DownloadError, fetch
 

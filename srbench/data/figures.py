@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from srbench.facts import Figure
 from srbench.data.traces import Pixels
 from srbench.errors import DatasetError
+from srbench.facts import Figure
 from srbench.images.resize import bicubic, resize_bicubic
 from srbench.images.tiles import read_rgb
 from srbench.metrics.protocol import prepare

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 
-from srbench.facts import DatasetFacts
 from srbench.data.verdict import Verdict
 from srbench.data.verify import verify
 from srbench.datasets import TestSet
 from srbench.errors import StoreError
+from srbench.facts import DatasetFacts
 from srbench.files import canonical_json, sha256_text, write_json
 from srbench.grammar import parse_term
 from srbench.images.download import cache_dir

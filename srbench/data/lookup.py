@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from itertools import permutations
 from typing import Any
 
-from srbench.facts import DatasetFacts, Known
 from srbench.data.figures import PER_PICTURE, bicubic_psnr
 from srbench.data.traces import (
     Pixels,
@@ -18,6 +17,7 @@ from srbench.data.traces import (
     was_jpeg,
 )
 from srbench.data.verdict import TOLERANCE_DB, Finding, direction
+from srbench.facts import DatasetFacts, Known
 from srbench.types import Picture
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import get_args
 
 from srbench.data.causes import causes
-from srbench.facts import DatasetFacts, Half
 from srbench.data.figures import means
 from srbench.data.lookup import Seen
 from srbench.data.verdict import Line, Verdict, all_fit, fits
+from srbench.facts import DatasetFacts, Half
 from srbench.progress import steps
 from srbench.types import Dataset, Picture
 

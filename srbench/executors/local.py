@@ -1,5 +1,6 @@
 """Run jobs here, one after another: train what is missing, then score what is missing."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from srbench.providers import check_providers, providers
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
-from srbench.store.runs import RunRecord, Status, StoredRun, read_record, write_record
+from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
 from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
 from srbench.train.loop import Cadence, budget_steps, train
 from srbench.train.stop import Stop
 from srbench.types import RunInfo
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,9 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
     apply_engine(engine)
-    provenance = {**settings.provenance, **job.typed, "providers": providers(spec)}
+    provenance = {**settings.provenance, **job.typed, "providers": providers(spec), "started": now()}
     start = record or RunRecord(paths.id, spec.data(), engine=engine.data(), provenance=provenance)
+    is_done = is_trained and start.status == "done"
     try:
         if not is_trained:
             train(job, paths, start, engine, settings.device, settings.cadence, stop, quiet=settings.quiet)
@@ -105,12 +109,19 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
             quiet=settings.quiet,
         )  # fmt: skip
     except StoppedError:
-        _close(paths, "interrupted")
+        _close(paths, start.status if is_done else "interrupted")
         raise
     except SrbenchError as error:
-        _close(paths, "failed", str(error))
+        # Where training was done before, it is the scoring now asked for that failed, not the run.
+        _close(paths, "done" if is_done else "failed", None if is_done else str(error))
         raise
-    if is_trained and not made and start.status == "done":
+    except Exception as error:
+        # A plugin's fault or ours: its trace is kept, and the other runs go on.
+        _log.exception("%s met an unexpected error:", paths.id)
+        reason = f"{paths.id} failed with an unexpected {type(error).__name__}: {error}. The trace is above."
+        _close(paths, "done" if is_done else "failed", None if is_done else reason)
+        raise SrbenchError(reason) from error
+    if is_done and not made:
         return False
     _close(paths, "done")
     host().emit(
@@ -120,9 +131,9 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
 
 
 def _has_reached(job: Job, record: RunRecord, paths: RunPaths) -> bool:
-    """Whether a run has a sound checkpoint at its budget: then no training picture need be decoded."""
+    """Whether a run is done and has a sound checkpoint at its budget: no training picture need be decoded."""
     steps_per_epoch = record.provenance.get("steps_per_epoch")
-    if steps_per_epoch is None:
+    if steps_per_epoch is None or record.status != "done":
         return False
     found = read_latest(paths.checkpoints, job.spec.sha256, paths.id)
     return found is not None and found.step >= budget_steps(job.budget, steps_per_epoch)
@@ -165,7 +176,7 @@ def score_stored(
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
                 step, networks = scored_networks(spec, run.paths, device)
-                mine = tests or [build_dataset(_typed_dataset(run)).test]
+                mine = tests or [build_dataset(typed_dataset(run)).test]
                 _, made = evaluate(
                     spec, run.paths, step, networks, mine, scoring, device, stop.check, quiet=quiet
                 )
@@ -178,7 +189,12 @@ def score_stored(
     return outcomes
 
 
-def _typed_dataset(run: StoredRun) -> str:
+def typed_dataset(run: StoredRun) -> str:
+    """The dataset a run was trained on, as it was typed.
+
+    Raises:
+        UsageError: it was not trained on any.
+    """
     typed = run.record.provenance.get("dataset")
     if typed is None:
         raise UsageError(f"{run.id} was not trained on a dataset of its own. Name a test set: --test sample.")

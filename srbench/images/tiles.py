@@ -105,14 +105,14 @@ class TileStore:
         height, width = self._sizes[picture].T
         free = np.stack([height - side + 1, width - side + 1], axis=1).astype(np.uint64)
         top, left = (random % free).astype(np.int64).T
-        where = np.stack([self._first[picture], height, width, top, left, turn])
+        where = np.stack([self._first[picture], width, top, left, turn])
         host = torch.from_numpy(where).to(self._levels[1].device, non_blocking=True)
         patches = {level: self._cut(level, host, side) for level in self._levels}
         return Batch(patches.pop(1), patches)
 
     def _cut(self, level: int, where: Tensor, side: int) -> Tensor:
         """One gather for the whole batch: the turn is part of the index arithmetic, so it costs nothing."""
-        first, height, width, top, left, turn = where
+        first, width, top, left, turn = where
         side *= level
         steps = torch.arange(side, device=where.device)
         rows, columns = steps[:, None].expand(side, side), steps[None, :].expand(side, side)
@@ -121,12 +121,12 @@ class TileStore:
         column = torch.where(swap, rows, columns)
         row = torch.where((turn & 2).bool()[:, None, None], side - 1 - row, row)
         column = torch.where((turn & 1).bool()[:, None, None], side - 1 - column, column)
-        pixels, line = height * width * level**2, width * level
-        start = 3 * first * level**2 + top * level * line + left * level
+        line = width * level
+        start = first * level**2 + top * level * line + left * level
         index = start[:, None, None] + row * line[:, None, None] + column
-        planes = torch.arange(3, device=where.device)[None, :, None, None] * pixels[:, None, None, None]
-        data = self._levels[level]
-        cut = data[index[:, None] + planes].to(self._device, non_blocking=True)
+        # A pixel's three values lie together, so that one look-up fetches them: twice as fast as by plane.
+        pixels = self._levels[level].index_select(0, index.reshape(-1)).to(self._device, non_blocking=True)
+        cut = pixels.view(len(turn), side, side, 3).permute(0, 3, 1, 2)
         return cut.float() / 255 if cut.dtype == torch.uint8 else cut
 
 
@@ -155,9 +155,14 @@ def reference(hr: Tensor, scale: int, run_scale: int, degrade: Degrade) -> Tenso
     return hr if scale == run_scale else quantise(degrade(hr, run_scale // scale))
 
 
+def _pixels(picture: Tensor) -> Tensor:
+    """(1, 3, H, W) → (H·W, 3)."""
+    return picture[0].permute(1, 2, 0).reshape(-1, 3)
+
+
 def _compact(values: Tensor) -> Tensor:
     """8 bits where that loses nothing, else float32."""
-    flat = values.reshape(-1).float()
+    flat = _pixels(values).float()
     bytes_ = (flat * 255).round().clamp(0, 255).to(torch.uint8)
     return bytes_ if torch.equal(bytes_.float() / 255, flat) else flat
 
@@ -183,14 +188,14 @@ class _Bytes:
 
     def append(self, values: Tensor) -> None:
         try:
-            self._file.write((values.reshape(-1) * 255).round().to(torch.uint8).numpy().data)
+            self._file.write((_pixels(values) * 255).round().to(torch.uint8).numpy().tobytes())
         except OSError as error:
             raise cannot_write(Path(tempfile.gettempdir()), error) from error
 
     def joined(self) -> Tensor:
         self._file.flush()
         # The map outlives the file. Mode "c": torch wants writable memory, and nothing is ever written.
-        return torch.from_numpy(np.memmap(self._file, dtype=np.uint8, mode="c"))
+        return torch.from_numpy(np.memmap(self._file, dtype=np.uint8, mode="c")).view(-1, 3)
 
 
 def _placed(levels: dict[int, Tensor], device: torch.device) -> dict[int, Tensor]:

@@ -1,7 +1,13 @@
-"""Intervals of a mean over pictures; free of torch."""
+"""Intervals of a mean over pictures, and of the difference of two means; free of torch.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+Two models scored on the same pictures are compared by their differences, one a picture: pictures lie several
+dB apart and models tenths of one, and the difference takes the pictures' own spread out.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,21 +69,144 @@ def mean_interval(
     mean = float(finite.mean())
     if n == 1:
         return Interval(mean, mean, mean, 1, left_out)
-    means = _resampled_means(finite, draws, seed)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    means = np.concatenate([finite[chosen].mean(axis=1) for chosen in _chosen(n, draws, seed)])
+    low, high = _percentiles(means, level)
     return Interval(mean, float(low), float(high), n, left_out)
 
 
-def _resampled_means(values: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
-    """Means of `draws` samples with replacement, each as many values as there are."""
-    bits = np.random.Philox(key=seed)
-    n = len(values)
+def difference_interval(
+    a: Sequence[Sequence[float]] | NDArray[np.floating],
+    b: Sequence[Sequence[float]] | NDArray[np.floating],
+    *,
+    draws: int = 10_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Mean of a − b over pictures with its paired percentile bootstrap interval.
+
+    With one seed a side it is `mean_interval` of the differences. With several, each draw takes as many seeds
+    a side as there are, with replacement, and then one draw of pictures for all of them: seeds and pictures
+    are crossed, since every seed was scored on the same pictures.
+
+    Args:
+        a: (seeds, pictures).
+        b: (seeds, pictures), the same pictures in the same order; the number of seeds may differ.
+        draws: as in `mean_interval`.
+        level: as in `mean_interval`.
+        seed: as in `mean_interval`.
+
+    Returns:
+        mean, low, high, n, left_out: a picture counts where all its values are finite.
+
+    Raises:
+        ValueError: a and b have different pictures, or as in `mean_interval`.
+
+    Source: Owen 2007, doi:10.1214/07-AOAS122, for the two crossed levels.
+    """
+    of_a, of_b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if of_a.ndim != 2 or of_b.ndim != 2 or of_a.shape[1] != of_b.shape[1]:
+        raise ValueError(
+            f"a and b are (seeds, pictures) with the same pictures, not {of_a.shape} and {of_b.shape}"
+        )
+    finite = np.isfinite(of_a).all(axis=0) & np.isfinite(of_b).all(axis=0)
+    of_a, of_b = of_a[:, finite], of_b[:, finite]
+    n, left_out = int(finite.sum()), int((~finite).sum())
+    if n == 0 or len(of_a) == len(of_b) == 1:
+        alone = mean_interval((of_a - of_b).reshape(-1), draws=draws, level=level, seed=seed)
+        return alone._replace(left_out=left_out)
+    weights_a, weights_b = (
+        np.concatenate([_shares(chosen) for chosen in _chosen(len(one), draws, seed, stream)])
+        for stream, one in enumerate((of_a, of_b), 1)
+    )
     means = np.empty(draws)
+    start = 0
+    for pictures in _chosen(n, draws, seed):
+        rows = slice(start, start + len(pictures))
+        differences = weights_a[rows] @ of_a - weights_b[rows] @ of_b
+        means[rows] = np.take_along_axis(differences, pictures, axis=1).mean(axis=1)
+        start = rows.stop
+    low, high = _percentiles(means, level)
+    return Interval(float(of_a.mean() - of_b.mean()), float(low), float(high), n, left_out)
+
+
+def are_apart(differences: NDArray[np.floating], *, draws: int = 10_000, seed: int = 0) -> NDArray[np.bool_]:
+    """Whether the 95 % interval of each row's mean, as `mean_interval` has it, leaves out zero.
+
+    Args:
+        differences: (k, pictures), one row a pair of models; what is not finite is left out.
+        draws: as in `mean_interval`.
+        seed: as in `mean_interval`.
+
+    Returns:
+        (k,); False where a row has no finite value.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    finite = np.isfinite(values)
+    some = finite.any(axis=1)
+    # All of one sign: so is the mean of any draw, and nothing need be drawn.
+    positive = ((values > 0) | ~finite).all(axis=1)
+    negative = ((values < 0) | ~finite).all(axis=1)
+    apart: NDArray[np.bool_] = np.logical_and(some, positive | negative)
+    whole = some & ~apart & finite.all(axis=1)
+    if whole.any():
+        # All rows at once, as a product with how often each picture was drawn: 0.3 ms a row, not 12.
+        drawn = _chosen(values.shape[1], draws, seed)
+        means = np.concatenate([_shares(chosen) @ values[whole].T for chosen in drawn])
+        low, high = _percentiles(means)
+        apart[whole] = (low > 0) | (high < 0)
+    for row in np.flatnonzero(~apart & some & ~whole):
+        found = mean_interval(values[row], draws=draws, seed=seed)
+        apart[row] = found.low is not None and found.high is not None and not found.low <= 0 <= found.high
+    return apart
+
+
+def pictures_needed(
+    differences: NDArray[np.floating], *, level: float = 0.95, power: float = 0.8
+) -> int | None:
+    """Pictures in all with which a difference of this mean and spread would be told from zero.
+
+    ((z_level + z_power) · s / |mean|)², the two-sided test of a mean with normal quantiles: at the defaults
+    7.85 · (s / mean)², which finds a true difference of that size four times of five. The mean and spread are
+    themselves estimates from few pictures: it gives an order of magnitude.
+
+    Args:
+        differences: one a picture; what is not finite is left out.
+        level: 1 − the share of false alarms.
+        power: share of repetitions that would find the difference.
+
+    Returns:
+        At least 2; None where there are fewer than two pictures, or their mean is 0.
+
+    Source: Cohen 1988, Statistical Power Analysis, section 2.4.
+    """
+    finite = differences[np.isfinite(differences)]
+    mean = float(finite.mean()) if len(finite) > 1 else 0.0
+    if mean == 0:
+        return None
+    quantiles = NormalDist().inv_cdf((1 + level) / 2) + NormalDist().inv_cdf(power)
+    return max(2, math.ceil((quantiles * float(finite.std(ddof=1)) / mean) ** 2))
+
+
+def _chosen(n: int, draws: int, seed: int, stream: int = 0) -> Iterator[NDArray[np.intp]]:
+    """The draws in order, (rows, n) at a time: which of n things each takes, with replacement."""
+    bits = np.random.Philox(key=np.array([seed, stream], dtype=np.uint64))
     step = max(1, _CHUNK // n)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         # The upper 32 bits as a fraction of n: off a fair choice by at most n / 2³².
         raw = np.asarray(bits.random_raw(rows * n), dtype=np.uint64)
-        chosen = ((raw >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)
-        means[start : start + rows] = values[chosen.astype(np.intp)].reshape(rows, n).mean(axis=1)
-    return means
+        yield (((raw >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32)).astype(np.intp).reshape(rows, n)
+
+
+def _shares(chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(rows, n): how often each of n was taken, of n times."""
+    rows, n = chosen.shape
+    counts = np.bincount((chosen + n * np.arange(rows)[:, None]).reshape(-1), minlength=rows * n)
+    shares: NDArray[np.float64] = counts.reshape(rows, n) / n
+    return shares
+
+
+def _percentiles(means: NDArray[np.float64], level: float = 0.95) -> tuple[Any, Any]:
+    """The ends of the interval of each column."""
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high

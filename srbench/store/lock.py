@@ -24,6 +24,7 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         StoreError: the folder cannot be written.
     """
     lock = FileLock(paths.lock)
+    is_new = not paths.directory.exists()
     try:
         paths.directory.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -40,10 +41,15 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         yield
     finally:
         paths.lock_owner.unlink(missing_ok=True)
-        if not paths.run.exists():
-            # Nothing was written: bad input leaves no folder behind.
-            shutil.rmtree(paths.directory, ignore_errors=True)
         lock.release()
+        if is_new and not paths.run.exists():
+            _remove_empty(paths)
+
+
+def _remove_empty(paths: RunPaths) -> None:
+    """Bad input leaves no folder behind; one that holds anything but the lock is kept."""
+    if set(paths.directory.iterdir()) <= {paths.lock}:
+        shutil.rmtree(paths.directory, ignore_errors=True)
 
 
 def is_locked(paths: RunPaths) -> bool:
@@ -53,8 +59,10 @@ def is_locked(paths: RunPaths) -> bool:
     probe = FileLock(paths.lock)
     try:
         probe.acquire(timeout=0)
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:
+        return False  # a store that cannot be written: nobody trains there
     probe.release()
     return False
 

@@ -55,10 +55,18 @@ class StoredRun:
         return self.record.id
 
 
+def now() -> str:
+    """The time, in UTC and whole seconds, as every file of the store has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def write_record(paths: RunPaths, record: RunRecord) -> None:
-    """Store `record` as run.json, with the time of writing in its provenance."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    provenance = {"started": now, **record.provenance, "updated": now}
+    """Store `record` as run.json, with the time of writing in its provenance.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    provenance = {**record.provenance, "updated": now()}
     write_json(paths.run, {"schema": SCHEMA, **asdict(replace(record, provenance=provenance))})
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,19 @@ class Score:
     protocol: str
 
 
+class Series(NamedTuple):
+    """What the scores that one mean is over have in common; the fields are those of `Score`."""
+
+    test: str
+    test_sha256: str
+    run_scale: int
+    scale: int
+    metric: str
+    plane: str
+    step: int
+    protocol: str
+
+
 _SCHEMA = pa.schema(
     [
         ("step", pa.int64()),
@@ -68,7 +81,8 @@ def read_scores(paths: RunPaths) -> tuple[list[Score], dict[str, Any]]:
         StoreError: the file is damaged.
     """
     try:
-        table = pq.read_table(paths.scores)
+        with pq.ParquetFile(paths.scores) as file:  # read_table would import pandas
+            table = file.read()
         protocols = json.loads(table.schema.metadata[b"protocols"])
         return [Score(**row) for row in table.to_pylist()], protocols
     except FileNotFoundError:
@@ -78,6 +92,19 @@ def read_scores(paths: RunPaths) -> tuple[list[Score], dict[str, Any]]:
             f"{paths.scores} cannot be read ({error}). Remove it and run the same command again: "
             "the scores are computed anew from the last checkpoint."
         ) from error
+
+
+def read_series(paths: RunPaths) -> dict[Series, dict[str, float]]:
+    """The scores that each mean of a run's summary is over: picture's name → value.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    scores, _ = read_scores(paths)
+    found: dict[Series, dict[str, float]] = {}
+    for score in scores:
+        found.setdefault(_series(score), {})[score.image] = score.value
+    return found
 
 
 def write_scores(
@@ -121,35 +148,37 @@ def write_scores(
 
 
 def _means(scores: Sequence[Score], metrics: Mapping[str, Mapping[str, str]]) -> Iterable[dict[str, Any]]:
-    groups: dict[tuple[Any, ...], list[float]] = {}
+    groups: dict[Series, list[float]] = {}
     for score in scores:
-        key = (
-            score.test,
-            score.test_sha256,
-            score.run_scale,
-            score.scale,
-            score.metric,
-            score.plane,
-            score.step,
-            score.protocol,
-        )
-        groups.setdefault(key, []).append(score.value)
-    for key, values in groups.items():
-        test, test_sha256, run_scale, scale, metric, plane, step, protocol = key
+        groups.setdefault(_series(score), []).append(score.value)
+    for series, values in groups.items():
         mean, low, high, n, left_out = mean_interval(np.array(values))
         yield {
-            "test": test,
-            "test_sha256": test_sha256,
-            "run_scale": run_scale,
-            "scale": scale,
-            "plane": plane,
-            "metric": metric,
-            **metrics[metric],
-            "step": step,
+            "test": series.test,
+            "test_sha256": series.test_sha256,
+            "run_scale": series.run_scale,
+            "scale": series.scale,
+            "plane": series.plane,
+            "metric": series.metric,
+            **metrics[series.metric],
+            "step": series.step,
             "mean": mean if n else None,
             "ci_low": low if n else None,
             "ci_high": high if n else None,
             "n": n,
             "left_out": left_out,
-            "protocol": protocol,
+            "protocol": series.protocol,
         }
+
+
+def _series(score: Score) -> Series:
+    return Series(
+        score.test,
+        score.test_sha256,
+        score.run_scale,
+        score.scale,
+        score.metric,
+        score.plane,
+        score.step,
+        score.protocol,
+    )

@@ -3,9 +3,12 @@
     labels.py    spec → short labels, settings only where runs differ in them
     rows.py      summaries → rows, in the order to show
     blocks.py    rows → blocks that may be compared, cells, notes
+    ranks.py     which value of a column is best, by a paired test over the pictures
+    protocols.py the protocols behind the rows, and in what they differ
     terminal.py, markup.py   what they look like
 
-Reads summaries alone: nothing is computed here but ranks and differences, and no torch is loaded.
+Reads summaries, and for the paired test the scores of the runs that stand in one block: nothing is computed
+here but ranks and differences, and no torch is loaded.
 """
 
 import csv

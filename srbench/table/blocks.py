@@ -7,11 +7,13 @@ degradations, not two versions of a metric's weights.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias
 
 from srbench.store.runs import StoredRun, current_status
 from srbench.table.labels import value_text
+from srbench.table.ranks import Entry, PictureScores, ranked
 from srbench.table.rows import METRICS_FIRST, Column, Row, RowKey, is_named, rows_of
 from srbench.types import scored_planes
 
@@ -33,6 +35,7 @@ class Cell:
     Args:
         text: a label, a mean, `·` (the run has no such plane), `missing`, or `–` (no picture has a value).
         rank: 1 for the best value of its block and column, 2 for the next, 0 for all others.
+        tied: rank 1, and so are others: the paired test does not tell them apart.
         gain: difference to the baseline, of metrics in dB.
         interval: 95 % interval of the mean.
         mark: of a note. A letter, since a raised figure after a number reads as a power.
@@ -40,9 +43,19 @@ class Cell:
 
     text: str
     rank: int = 0
+    tied: bool = False
     gain: str = ""
     interval: str = ""
     mark: str = ""
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is best alone."""
+        return self.rank == 1 and not self.tied
+
+
+TIE = "≈"
+"""Stands at values that are tied for the best."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,7 @@ class Block:
         conditions: what its scores were made under, key → value.
         facts: the same of its metrics' insides, such as the hash of their weights.
         apart: those of both in which other blocks of the table differ.
+        untested: why best values are marked without a paired test; empty where they were tested.
     """
 
     rows: list[Row]
@@ -97,13 +111,12 @@ class Block:
     conditions: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
+    untested: str = ""
 
     @property
     def name(self) -> str:
         """`sample ×4`, or `sample ×2 (of ×4)` for an inner output."""
-        row = self.rows[0]
-        inner = "" if row.scale == row.run_scale else f" (of ×{row.run_scale})"
-        return f"{row.test} ×{row.scale}{inner}"
+        return scene_name(self.rows[0])
 
     @property
     def pictures(self) -> str:
@@ -125,6 +138,12 @@ class Block:
         return sorted({cell.mark for cell in cells if cell.mark})
 
 
+def scene_name(row: Row) -> str:
+    """`sample ×4`, or `sample ×2 (of ×4)` for an inner output."""
+    inner = "" if row.scale == row.run_scale else f" (of ×{row.run_scale})"
+    return f"{row.test} ×{row.scale}{inner}"
+
+
 @dataclass(frozen=True)
 class Table:
     """All that any text format shows.
@@ -136,7 +155,8 @@ class Table:
         constants: label column → what every row has there that has anything (bicubic has no seed).
         protocol: what all scores were made under.
         notes: mark → what cells refer to by it.
-        splits: why a test and scale has several blocks, and why a test is unverified.
+        remarks: why a test and scale has several blocks, where best values are not tested, and why a test is
+            unverified.
     """
 
     blocks: list[Block]
@@ -145,7 +165,7 @@ class Table:
     constants: dict[str, str]
     protocol: list[str]
     notes: dict[str, str]
-    splits: list[str]
+    remarks: list[str]
 
 
 def build_table(
@@ -181,13 +201,19 @@ def build_table(
         if block.columns:
             blocks.append(block)
     constants, label_columns = _write_names(blocks, note)
+    pictures = PictureScores()
     for block in blocks:
         block.cells = [{} for _ in block.rows]
         for column in block.columns:
-            _write_cells(block, column, infos[column.metric], note)
+            _write_cells(block, column, infos[column.metric], note, pictures)
     protocol = _set_apart(blocks)
     notes = {mark: text for text, mark in marks.items()}
-    remarks = [*_splits(blocks), *_doubts(blocks)]
+    untested = [
+        f"{block.name}: best values are marked without a test, since {block.untested}."
+        for block in blocks
+        if block.untested
+    ]
+    remarks = [*_splits(blocks), *untested, *_doubts(blocks)]
     return Table(blocks, infos, label_columns, constants, protocol, notes, remarks)
 
 
@@ -207,15 +233,21 @@ def _grouped(rows: Iterable[Row]) -> list[Block]:
     return sorted((one for _, _, one in blocks), key=lambda block: (block.rows[0].scene, -len(block.rows)))
 
 
-def _write_cells(block: Block, column: Column, metric: Metric, note: _Note) -> None:
+def _write_cells(block: Block, column: Column, metric: Metric, note: _Note, pictures: PictureScores) -> None:
     """Fill one column of a block. A mean over fewer pictures than others' has no rank and no gain."""
     scores = [row.scores.get(column) for row in block.rows]
     most = max((score["n"] for score in scores if score), default=0)
-    means = [score["mean"] for score in scores if score and score["n"] == most > 0]
-    digits = 2 if metric.unit == "dB" or max(map(abs, means), default=0) >= 10 else 4
-    ranks = _ranks([(mean, f"{mean:.{digits}f}") for mean in means], metric.better)
+    means = {at: score["mean"] for at, score in enumerate(scores) if score and score["n"] == most > 0}
+    digits = 2 if metric.unit == "dB" or max(map(abs, means.values()), default=0) >= 10 else 4
+    entries = [
+        Entry(f"{mean:.{digits}f}", mean, partial(pictures.of, block.rows[at], column))
+        for at, mean in means.items()
+    ]
+    ranks, untested = ranked(entries, metric.better)
+    rank_of = dict(zip(means, ranks, strict=True))
+    block.untested = block.untested or untested
     base = None
-    for row, score, cells in zip(block.rows, scores, block.cells, strict=True):
+    for at, (row, score, cells) in enumerate(zip(block.rows, scores, block.cells, strict=True)):
         if score is None:
             cells[column] = _empty(row, column, note)
             continue
@@ -233,7 +265,7 @@ def _write_cells(block: Block, column: Column, metric: Metric, note: _Note) -> N
             base = mean if base is None else base  # the baseline is the first row
         elif base is not None and metric.unit == "dB":
             gain = f"{round(mean - base, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.00 into +0.00
-        cells[column] = Cell(text, ranks.get(text, 0), gain, interval, mark)
+        cells[column] = Cell(text, *rank_of[at], gain, interval, mark)
 
 
 def _mark_left_out(score: Mapping[str, Any], most: int, note: _Note) -> str:
@@ -242,15 +274,6 @@ def _mark_left_out(score: Mapping[str, Any], most: int, note: _Note) -> str:
     total = score["n"] + score["left_out"]
     fewer = " Not compared with means over more pictures." if score["n"] < most else ""
     return note(f"{score['left_out']} of {total} pictures left out: infinite or undefined.{fewer}")
-
-
-def _ranks(values: Sequence[tuple[float, str]], better: str | None) -> dict[str, int]:
-    """Printed value → 1 or 2; equal printed values share a rank, and a lone value has none."""
-    if len(values) < 2:
-        return {}
-    ordered = sorted(values, reverse=better == "higher")
-    best_two = list(dict.fromkeys(text for _, text in ordered))[:2]
-    return {text: rank for rank, text in enumerate(best_two, 1)}
 
 
 def _empty(row: Row, column: Column, note: _Note) -> Cell:

@@ -1,10 +1,14 @@
-"""A table to paste: GitHub Markdown, and LaTeX with booktabs."""
+"""A table to paste into a paper or a page: GitHub Markdown, and LaTeX with booktabs.
+
+In both: the best value bold where a paired test tells it from all others, the second underlined, values tied
+for the best marked as such, and the protocol named.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from srbench.table.blocks import Block, Cell, Table
+from srbench.table.blocks import TIE, Block, Cell, Table
 from srbench.table.rows import Column
 
 _LATEX = {
@@ -18,29 +22,39 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "–": "--",
     "→": r"$\rightarrow$",
+    "≈": r"$\approx$",
+    "∞": r"$\infty$",
 }
 
 
 def markdown(table: Table, ci: bool) -> str:
-    """A table a block, best values bold, notes at the end."""
+    """A table a block, best values bold, second ones underlined, notes at the end."""
     constants = " · ".join(f"{name} {value}" for name, value in table.constants.items())
     protocol = "protocol: " + " · ".join(table.protocol) if table.protocol else ""
-    parts = [_md(line) for line in (constants, protocol) if line]
+    parts = [escape_markdown(line) for line in (constants, protocol) if line]
     for block in table.blocks:
         titles = [_column_title(table, column) for column in block.columns]
         lines = [
-            [*table.label_columns, *map(_md, titles)],
+            [*table.label_columns, *map(escape_markdown, titles)],
             ["---"] * len(table.label_columns) + ["--:"] * len(titles),
             *_lines(block, ci, _md_cell),
         ]
         rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"**{_md(block.name)}**{_md(block.title.removeprefix(block.name))}\n\n{rows}")
-    parts += [f"<sup>{mark}</sup> {_md(note)}" for mark, note in table.notes.items()]
-    return "\n\n".join([*parts, *map(_md, table.splits)]) + "\n"
+        parts.append(
+            f"**{escape_markdown(block.name)}**{escape_markdown(block.title.removeprefix(block.name))}\n\n{rows}"
+        )
+    parts += [f"<sup>{mark}</sup> {escape_markdown(note)}" for mark, note in table.notes.items()]
+    legend = _legend(table.blocks)
+    return (
+        "\n\n".join(
+            [*parts, *map(escape_markdown, table.remarks), *([escape_markdown(legend)] if legend else [])]
+        )
+        + "\n"
+    )
 
 
 def latex(table: Table, ci: bool) -> str:
-    """A `table` environment a block, for booktabs: best bold, second underlined, notes below.
+    r"""A `table` environment a block, for `\usepackage{booktabs}`: best bold, second underlined, notes below.
 
     The caption names test, scale, what is constant over the rows, and the whole protocol.
     """
@@ -74,12 +88,17 @@ def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
         if any(row.label(name) for row in block.rows)
     ]
     caption = "; ".join([f"{block.name}, {block.pictures}", *constants, f"protocol: {protocol}"])
+    sentences = [caption, *filter(None, [_legend([block])])]
+    if block.untested:
+        sentences.append(f"Best values are not tested, since {block.untested}")
+    if ci:
+        sentences.append("In brackets: 95 % bootstrap interval of the mean over pictures")
     notes = [f"$^{{{mark}}}$ {_tex(table.notes[mark])}" for mark in block.marks]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            f"\\caption{{{_tex(caption)}.}}",
+            f"\\caption{{{_tex('. '.join(sentences))}.}}",
             f"\\label{{tab:{label}}}",
             f"\\begin{{tabular}}{{{'l' * len(first)}{'r' * len(second)}}}",
             r"\toprule",
@@ -109,19 +128,44 @@ def _lines(block: Block, ci: bool, text: Callable[[Cell, bool], str]) -> list[li
     return [[text(cell, ci) for cell in row] for row in cells]
 
 
+def _legend(blocks: Sequence[Block]) -> str:
+    """What the marking of values means, as far as it is used."""
+    cells = [cell for block in blocks for row in block.cells for cell in row.values()]
+    ties = (
+        f"{TIE}: tied for the best, not told apart from it by a paired test over pictures (bootstrap, 95 %)"
+    )
+    parts = {
+        "Bold: best": any(cell.is_best for cell in cells),
+        "underlined: second": any(cell.rank == 2 for cell in cells),
+        ties: any(cell.tied for cell in cells),
+    }
+    return "; ".join(text for text, used in parts.items() if used)
+
+
 def _md_cell(cell: Cell, ci: bool) -> str:
-    text = f"**{cell.text}**" if cell.rank == 1 else _md(cell.text)
+    text = escape_markdown(cell.text)
+    if cell.is_best:
+        text = f"**{text}**"
+    elif cell.rank == 2:
+        text = f"<ins>{text}</ins>"
+    text += f"<sup>{TIE}</sup>" if cell.tied else ""
     text += f" {cell.interval}" if ci and cell.interval else ""
     return text + (f"<sup>{cell.mark}</sup>" if cell.mark else "")
 
 
 def _tex_cell(cell: Cell, ci: bool) -> str:
-    text = {1: f"\\textbf{{{cell.text}}}", 2: f"\\underline{{{cell.text}}}"}.get(cell.rank, _tex(cell.text))
+    text = _tex(cell.text)
+    if cell.is_best:
+        text = f"\\textbf{{{text}}}"
+    elif cell.rank == 2:
+        text = f"\\underline{{{text}}}"
+    text += f"$^{{{_LATEX[TIE].strip('$')}}}$" if cell.tied else ""
     text += f" {{\\scriptsize {cell.interval}}}" if ci and cell.interval else ""
     return text + (f"$^{{{cell.mark}}}$" if cell.mark else "")
 
 
-def _md(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """`text` with the signs that Markdown would take for its own escaped."""
     return re.sub(r"([|*_`<\\])", r"\\\1", text)
 
 

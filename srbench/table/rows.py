@@ -6,10 +6,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from srbench.errors import UsageError, did_you_mean
 from srbench.files import canonical_json
-from srbench.plan import BASELINE
 from srbench.store.runs import StoredRun
 from srbench.table.labels import Labels, labels_of
-from srbench.types import CHANNELS
+from srbench.types import BASELINE, CHANNELS
 
 METRICS_FIRST = ("psnr", "ssim", "lpips")
 """Metrics in the order readers expect; all others follow by name."""

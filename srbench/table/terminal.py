@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from srbench.table.blocks import Block, Cell, Metric, Table
+from srbench.table.blocks import TIE, Block, Cell, Metric, Table
 from srbench.table.rows import Column
 
 _RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
@@ -52,7 +52,7 @@ def terminal(table: Table, ci: bool, width: int | None) -> RenderableType:
         shown += ["", Text(block.title, style="bold")]
         for number, part in enumerate(_parts(table, block, layout, width)):
             shown += [""] * (number > 0) + [part]
-    notes = [*(f"{_raised(mark)} {note}" for mark, note in table.notes.items()), *table.splits]
+    notes = [*(f"{_raised(mark)} {note}" for mark, note in table.notes.items()), *table.remarks]
     legend = _legend(table, layout)
     return Group(*shown, "", *map(Text, notes), *([Text(legend, style="dim")] if legend else []))
 
@@ -131,9 +131,10 @@ class _Plane:
         cells = [row[column] for row in block.cells]
         numbers = [cell for cell in cells if cell.interval]
         self._digits = max((len(cell.text) for cell in numbers), default=0)
+        self._tie = max((len(TIE) for cell in numbers if cell.tied), default=0)
         self._gain = max((len(cell.gain) + 1 for cell in numbers if cell.gain and layout.gains), default=0)
         self._mark = max((len(_raised(cell.mark)) for cell in numbers), default=0)
-        tail = self._gain + self._mark
+        tail = self._tie + self._gain + self._mark
         words = [column.plane + " " * tail]
         words += [cell.text + _raised(cell.mark) for cell in cells if not cell.interval]
         words += [cell.interval for cell in numbers if layout.ci]
@@ -145,8 +146,9 @@ class _Plane:
         if not cell.interval:
             word = (cell.text + _raised(cell.mark)).rjust(self.width)
             return [Text(word), *([Text(" " * self.width)] if layout.ci else [])]
-        line = Text(" " * (self.width - len(cell.text) - self._gain - self._mark))
-        line.append(cell.text, style="bold" if cell.rank == 1 else "")
+        line = Text(" " * (self.width - len(cell.text) - self._tie - self._gain - self._mark))
+        line.append(cell.text, style="bold" if cell.is_best else "")
+        line.append((TIE if cell.tied else "").ljust(self._tie))
         line.append((cell.gain if layout.gains else "").rjust(self._gain), style="dim")
         line.append(_raised(cell.mark).ljust(self._mark))
         return [line, *([Text(cell.interval.rjust(self.width), style="dim")] if layout.ci else [])]
@@ -156,7 +158,8 @@ def _legend(table: Table, layout: _Layout) -> str:
     """What the signs in this table mean; nothing for those it does not use."""
     cells = [cell for block in table.blocks for row in block.cells for cell in row.values()]
     signs = {
-        "bold: best of its column": any(cell.rank == 1 for cell in cells),
+        "bold: best of its column": any(cell.is_best for cell in cells),
+        f"{TIE}: tied for the best, not told apart by pictures": any(cell.tied for cell in cells),
         "+: gain over bicubic in dB": layout.gains and any(cell.gain for cell in cells),
         "[ ]: 95 % interval of the mean": layout.ci and any(cell.interval for cell in cells),
         "·: the run has no such plane": any(cell.text == "·" for cell in cells),

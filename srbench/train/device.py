@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 Determinism = Literal["exact", "fast"]
 
+_THREADS = torch.get_num_threads()
+"""As the process began: an engine that is set up later changes torch's own number."""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -47,15 +50,21 @@ class Engine:
 
 @cache
 def pick_device(asked: str) -> torch.device:
-    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps` → a device that is there.
+    """`auto`, `cpu`, `cuda` or `cuda:1` → a device that is there; `auto` takes a GPU where there is one.
+
+    Apple's GPUs have no float64, in which scores are summed, so they are not among the choices.
 
     Raises:
         UsageError: it is not there.
     """
     kind, _, index = asked.partition(":")
     try:
-        if kind not in ("auto", "cpu", "cuda", "mps"):
-            raise ValueError(f"{kind!r} is none of auto, cpu, cuda, mps")
+        if kind not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"{kind!r} is none of auto, cpu, cuda")
+        if kind == "auto":
+            kind = "cuda" if torch.cuda.is_available() else "cpu"
+        elif kind == "cuda" and not torch.cuda.is_available():
+            raise ValueError("torch sees no CUDA device")
         devices: Any = [int(index)] if index else 1
         return Fabric(accelerator=kind, devices=devices).device
     except Exception as error:
@@ -80,7 +89,7 @@ def choose_engine(device: torch.device, precision: str, determinism: Determinism
         device=device_name(device),
         precision=resolved,
         determinism=determinism,
-        threads=torch.get_num_threads(),
+        threads=_THREADS,
         kernels=torch.backends.cpu.get_cpu_capability(),
         versions={
             "python": platform.python_version(),
@@ -93,8 +102,8 @@ def choose_engine(device: torch.device, precision: str, determinism: Determinism
 
 def resumed_engine(stored: Mapping[str, Any], now: Engine) -> Engine:
     """The engine a run was started with, as far as it can be set again on the machine described by `now`."""
-    before = Engine(**stored)
-    return replace(now, precision=before.precision, determinism=before.determinism, threads=before.threads)
+    kept = {name: stored[name] for name in ("precision", "determinism", "threads") if name in stored}
+    return replace(now, **kept)
 
 
 def warn_of_changes(stored: Mapping[str, Any], engine: Engine, run_id: str) -> None:

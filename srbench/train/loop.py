@@ -114,7 +114,8 @@ def train(
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
     scales = predicted_scales(state.scored, spec.scale, model.size_multiple, device)
 
-    train_pictures, held_out = dataset.pictures.train, dataset.pictures.val or dataset.pictures.test
+    train_pictures = dataset.pictures.train
+    held_out = dataset.pictures.val or dataset.pictures.test
     with steps(f"{paths.id}: pictures", len(train_pictures) + len(held_out), stop.check, quiet=quiet) as tick:
         tiles = TileStore(train_pictures, scales, degrade, spec.patch, device, tick)
         validation = Validation(spec, held_out, scales, degrade, model.size_multiple, device, tick)
@@ -129,12 +130,14 @@ def train(
         state.load(found.model, found.state, found.scalars)
         progress = Progress(**found.scalars["progress"])
         step = saved = found.step
-    truncate(paths.history, step)
+    truncate(paths.history, progress.evaluated)
     truncate(paths.timings, step)
     past = read_lines(paths.timings)
     clock = _Clock(past[-1]["elapsed_s"] if past else 0.0, step)
     provenance = {**record.provenance, "steps_per_epoch": steps_per_epoch}
-    record = replace(record, status="running", reason=None, step=step, budget=target, provenance=provenance)
+    record = replace(
+        record, status="running", reason=None, step=step, budget=max(target, step), provenance=provenance
+    )
     write_record(paths, record)
 
     info = RunInfo(paths.id, paths.directory, spec.data())
@@ -144,10 +147,10 @@ def train(
     rate = SCHEDULES[spec.schedule.name](**spec.schedule.params)
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
     sums = LossSums(progress, device)
-    last_save = time.monotonic()
+    last_save, changed, note = time.monotonic(), found is None, ""
 
     def save(at: int) -> None:
-        nonlocal saved, last_save, record
+        nonlocal saved, last_save, changed, record
         sums.store(progress)
         if not state.is_finite():
             raise _diverged(paths, spec, at, "a weight is NaN", saved)
@@ -155,7 +158,7 @@ def train(
         checkpoint = Checkpoint(at, weights(state.scored), state.tensors(), scalars)
         write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
         prune(paths.checkpoints, KEEP_CHECKPOINTS, progress.best["step"] if progress.best else None)
-        saved, last_save = at, time.monotonic()
+        saved, last_save, changed = at, time.monotonic(), False
         record = replace(record, step=at)
         write_record(paths, record)
         host().emit("checkpoint_saved", run=info, step=at)
@@ -171,18 +174,20 @@ def train(
                     append_line(paths.timings, clock.line(step, spec.batch))
                     raise _stopped(paths, stop, step, target) from None
                 sums.store(progress)
-                line = _history_line(step, steps_per_epoch, progress, psnr, bool(dataset.pictures.val))
+                on = "val" if dataset.pictures.val else "test"
+                line = _history_line(step, steps_per_epoch, progress, psnr, on)
                 append_line(paths.history, line)
                 append_line(paths.timings, clock.line(step, spec.batch))
                 _say(shown, paths.id, line)
                 is_best = bool(dataset.pictures.val) and _better(progress, step, psnr[spec.scale])
                 progress.sums, progress.summed, progress.evaluated = {}, 0, step
                 sums.reset()
+                changed = True
                 if is_best:
                     save(step)
 
             ending = step >= target or stop.reason is not None
-            if (ending and saved != step) or time.monotonic() - last_save >= cadence.save_every_s:
+            if changed and (ending or time.monotonic() - last_save >= cadence.save_every_s):
                 save(step)
             if ending:
                 break
@@ -191,9 +196,8 @@ def train(
             batch = tiles.batch(drawn.slot, drawn.random, drawn.turn)
             losses = train_step(batch, step, rate(step, steps_per_epoch))
             sums.add(losses)
-            step += 1
+            step, changed = step + 1, True
 
-            note = ""
             if step % look_every == 0 or step == 1:
                 loss = math.fsum(float(value) for value in losses.values())
                 progress.first_loss = loss if progress.first_loss is None else progress.first_loss
@@ -279,7 +283,7 @@ def _history_line(
     steps_per_epoch: float,
     progress: Progress,
     psnr: Mapping[int, Mapping[Any, float]],
-    on_val: bool,
+    on: str | None,
 ) -> dict[str, Any]:
     """One line of history.jsonl: mean loss since the last one, and PSNR by scale and plane."""
     mean = {name: total / progress.summed for name, total in progress.sums.items()}
@@ -288,7 +292,7 @@ def _history_line(
         for scale, planes in psnr.items()
     }
     epoch = round(step / steps_per_epoch, 6)
-    return {"step": step, "epoch": epoch, "loss": mean, "psnr": values, "on": "val" if on_val else "test"}
+    return {"step": step, "epoch": epoch, "loss": mean, "psnr": values, "on": on if values else None}
 
 
 def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
@@ -306,11 +310,9 @@ def _say(shown: Bar, run_id: str, line: Mapping[str, Any]) -> None:
         f"×{scale} " + " ".join(f"{plane} {'–' if v is None else f'{v:.2f}'}" for plane, v in planes.items())
         for scale, planes in line["psnr"].items()
     )
-    where = "val" if line["on"] == "val" else "test (no val pictures)"
-    shown.say(
-        f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}; "
-        f"PSNR on {where}: {scales} dB"
-    )
+    where = "test (no val pictures)" if line["on"] == "test" else line["on"]
+    psnr = f"; PSNR on {where}: {scales} dB" if scales else ""
+    shown.say(f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}{psnr}")
 
 
 def _stopped(paths: RunPaths, stop: Stop, step: int, target: int) -> StoppedError:

@@ -63,7 +63,7 @@ def bind_losses(
         component: Loss = registry().find("loss", term.name)
         owners = networks if component.domain == "plane" else (RGB_LOSSES,)
         for owner in owners:
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed_of("loss", seed, number, owner))
                 function = component.make(**term.params)
             if isinstance(function, nn.Module):

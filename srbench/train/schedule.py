@@ -14,7 +14,13 @@ def constant(warmup: int = 0) -> Schedule:
 
 
 def step(every: float = 50, factor: float = 0.5, unit: Literal["epochs", "steps"] = "epochs") -> Schedule:
-    """The rate times `factor` after each `every` epochs or steps."""
+    """The rate times `factor` after each `every` epochs or steps.
+
+    Raises:
+        ValueError: `every` is not above 0.
+    """
+    if every <= 0:
+        raise ValueError(f"every={every:g} must be above 0")
     return lambda step, steps_per_epoch: (
         factor ** math.floor(step / (every * steps_per_epoch if unit == "epochs" else every))
     )
@@ -26,8 +32,15 @@ def cosine(
     """Half a cosine from the full rate to `floor` of it over a horizon of `steps` or `epochs`.
 
     The horizon is part of the run: a longer one is another run. Without one, the budget is the horizon.
+
+    Raises:
+        ValueError: the horizon is not above 0.
+
     Source: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
     """
+
+    if (steps is not None and steps <= 0) or (epochs is not None and epochs <= 0):
+        raise ValueError("its horizon must be above 0")
 
     def factor(step: int, steps_per_epoch: float) -> float:
         horizon = steps if steps is not None else (epochs or 1) * steps_per_epoch

@@ -27,7 +27,7 @@ def build_networks(spec: RunSpec, device: torch.device) -> dict[Plane, nn.Module
     networks: dict[Plane, nn.Module] = {}
     for plane in networks_of(spec.network_channels):
         planes = 3 if plane == "rgb" else 1
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("init", spec.seed, plane))
             network = model.make(planes=planes, scale=spec.scale, **spec.model.params)
         networks[plane] = network.to(device, memory_format=torch.channels_last)
@@ -180,7 +180,8 @@ class TrainingState:
         stored: dict[str, dict[str, dict[str, Tensor]]] = {}
         for name, tensor in state.items():
             if name.startswith("optimizer."):
-                owner, trained, key = name.removeprefix("optimizer.").split("/")
+                owner, rest = name.removeprefix("optimizer.").split("/", 1)
+                trained, key = rest.rsplit("/", 1)
                 stored.setdefault(owner, {}).setdefault(trained, {})[key] = tensor
         for owner, optimizer in self.optimizers.items():
             for name, parameter in self._parameters[owner].items():

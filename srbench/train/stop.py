@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from srbench.errors import StoppedError, UsageError
+
+ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command goes on from there."
 
 
 class Stop:
@@ -49,7 +52,8 @@ class Stop:
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self._signal is not None and number == signal.SIGINT:
-                raise KeyboardInterrupt
+                print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
+                raise SystemExit(130)
             self._signal = names[signal.Signals(number)]
 
         before = {number: signal.signal(number, ask) for number in names}

@@ -8,8 +8,8 @@ import pytest
 from published import facts_of, jpeg, write
 from small import srbench
 
-from srbench.facts import Archive, DatasetFacts
 from srbench.datasets import build_dataset
+from srbench.facts import Archive, DatasetFacts
 from srbench_datasets import facts as public
 
 

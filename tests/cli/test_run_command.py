@@ -87,7 +87,7 @@ def test_max_time_stops_with_75_and_the_same_line_goes_on(pictures, results, mon
         (["--patch", "18"], 2, "--patch 18 is not a multiple of --scale 4"),
         (["--patch", "64"], 2, "smaller than a training patch of 64×64"),
         (["--device", "cuda"], 2, "--device cuda is not to be had here"),
-        (["--device", "tpu"], 2, "'tpu' is none of auto, cpu, cuda, mps"),
+        (["--device", "tpu"], 2, "'tpu' is none of auto, cpu, cuda"),
         (["--max-time", "soon"], 2, "--max-time 'soon' is no duration"),
         (["--determinism", "some"], 2, "--determinism some is neither exact nor fast"),
         (["--grey", "green"], 2, "--grey green is neither rgb nor keep"),
@@ -224,3 +224,51 @@ def test_options_are_frozen():
     for one in command.commands.values():
         for parameter in one.params:
             assert getattr(parameter, "help", None), f"{one.name} {parameter.opts} has no help"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--lr", "nan"], ["--lr", "inf"], ["--clip", "inf"], ["--epochs", "inf"], ["--loss", "1e999*l1"],
+        ["--schedule", "step:every=0"], ["--schedule", "step:every=nan"], ["--schedule", "cosine:steps=0"],
+        ["--optimizer", "adam:beta1=2"], ["--optimizer", "sgd:momentum=-1"],
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_are_wrong_usage(pictures, results, monkeypatch, capsys, wrong):
+    arguments = small_arguments(pictures, results, *wrong)
+    if wrong[0] == "--epochs":
+        del arguments[arguments.index("--steps") : arguments.index("--steps") + 2]
+    assert srbench(arguments, monkeypatch) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert not results.exists()
+
+
+def test_a_bad_new_test_set_leaves_a_finished_run_finished(pictures, results, monkeypatch, capsys):
+    srbench(small_arguments(pictures, results), monkeypatch)
+    text_named_png(pictures / "val" / "odd")
+    test = f"folder:test={pictures / 'val'}"
+    (run,) = [path.name for path in results.iterdir() if path.name.startswith("lapsrn")]
+    assert (
+        srbench(["eval", run, "--test", test, "--metric", "psnr", "--results", str(results)], monkeypatch)
+        == 1
+    )
+    (pictures / "other").mkdir()
+    text_named_png(pictures / "other" / "odd")
+    arguments = small_arguments(pictures, results, "--test", f"folder:test={pictures / 'other'}")
+    assert srbench(arguments, monkeypatch) == 1
+    assert {json.loads(path.read_text())["status"] for path in results.glob("*/run.json")} == {"done"}
+
+
+def test_one_test_set_or_metric_named_twice_is_scored_once(pictures, results, monkeypatch):
+    test = f"folder:test={pictures / 'test'}"
+    arguments = small_arguments(pictures, results, "--test", f"{test},{test}")
+    arguments[arguments.index("psnr")] = "psnr,psnr"
+    assert srbench(arguments, monkeypatch) == 0
+    for path in results.glob("*/summary.json"):
+        assert {row["n"] for row in json.loads(path.read_text())["scores"]} == {2}
+
+
+def test_steps_zero_scores_the_untrained_network(pictures, results, monkeypatch):
+    assert srbench(small_arguments(pictures, results, "--steps", "0"), monkeypatch) == 0
+    (summary,) = [json.loads(path.read_text()) for path in results.glob("lapsrn*/summary.json")]
+    assert {row["step"] for row in summary["scores"]} == {0}

@@ -94,3 +94,19 @@ def test_help_teaches_what_is_compared():
     text = " ".join(invoke("--help").stdout.split())
     assert "protocol" in text
     assert "inner output" in text
+
+
+@pytest.mark.parametrize(("format", "words"), [("rich", "all: colour"), ("md", "| metric |"), ("json", "[")])
+def test_protocols_are_shown_in_place_of_scores(tmp_path, format, words):
+    realistic(tmp_path)
+    result = invoke("--results", str(tmp_path), "--protocol", "--format", format)
+    assert result.exit_code == 0
+    assert words in result.stdout
+    assert "28.41" not in result.stdout
+
+
+def test_protocols_have_no_latex(tmp_path):
+    realistic(tmp_path)
+    result = invoke("--results", str(tmp_path), "--protocol", "--format", "latex")
+    assert isinstance(result.exception, UsageError)
+    assert "rich, md or json, not as latex" in str(result.exception)

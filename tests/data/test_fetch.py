@@ -17,10 +17,10 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from srbench.facts import Archive, DatasetFacts
 from srbench.data.fetch import Source, fetch_sets
 from srbench.data.place import data_dir, is_complete
 from srbench.errors import DatasetError, StoppedError, StoreError, UsageError
+from srbench.facts import Archive, DatasetFacts
 
 
 def png(seed: int) -> bytes:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from published import CROPS, crop, dataset, facts_of, faults, jpeg, pixels_of, swap, write
 
-from srbench.facts import DatasetFacts, Figure, Known
 from srbench.data.figures import bicubic_psnr
 from srbench.data.traces import fingerprint, place_inside, was_jpeg
 from srbench.data.verdict import Verdict
 from srbench.data.verify import verify
+from srbench.facts import DatasetFacts, Figure, Known
 from srbench.types import Dataset, Picture
 from srbench_datasets import facts as public
 from srbench_datasets.folder import folder

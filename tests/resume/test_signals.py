@@ -67,6 +67,19 @@ def test_killed_at_once_several_times_ends_with_the_same_bits(pictures, tmp_path
     assert hashes(tmp_path) == whole
 
 
+def test_a_second_ctrl_c_ends_at_once_and_what_was_saved_is_sound(pictures, tmp_path, whole):
+    process = start(arguments(pictures, tmp_path), tmp_path, 5)
+    process.send_signal(signal.SIGSTOP)  # so that both signals are there before the step is done
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (75, 130)  # 75 where the two were handled in the other order
+    assert process.returncode == 75 or "Ended at once." in err
+    subprocess.run(arguments(pictures, tmp_path), check=True, capture_output=True)
+    assert hashes(tmp_path) == whole
+
+
 def test_a_second_process_on_a_run_is_told_who_holds_it(pictures, tmp_path):
     command = arguments(pictures, tmp_path)
     process = start(command, tmp_path, 5)

@@ -66,6 +66,13 @@ def test_a_run_that_wrote_nothing_leaves_nothing(paths):
     assert not paths.directory.exists()
 
 
+def test_a_folder_that_lost_its_run_json_keeps_everything_else(paths):
+    paths.checkpoints.mkdir(parents=True)
+    with pytest.raises(ZeroDivisionError), run_lock(paths):
+        1 / 0  # noqa: B018
+    assert paths.checkpoints.exists()
+
+
 def test_a_running_run_without_a_process_was_interrupted(paths):
     write_record(paths, RunRecord(paths.id, {}, status="running"))
     run = find_run(paths.directory.parent, "lapsrn")
@@ -80,10 +87,11 @@ def test_a_running_run_without_a_process_was_interrupted(paths):
 
 
 def test_run_json_comes_back_and_keeps_the_time_of_its_start(paths):
-    write_record(paths, RunRecord(paths.id, {"scale": 4}, step=3, budget=9))
+    write_record(paths, RunRecord(paths.id, {"scale": 4}, step=3, budget=9, provenance={"started": "then"}))
     first = read_record(paths)
     write_record(paths, first)
-    assert read_record(paths).provenance["started"] == first.provenance["started"]
+    assert read_record(paths).provenance["started"] == "then"
+    assert first.provenance["updated"] > "2026"
     assert (first.spec, first.step, first.budget) == ({"scale": 4}, 3, 9)
 
 

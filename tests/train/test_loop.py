@@ -70,6 +70,26 @@ def test_stopped_anywhere_ends_with_the_same_bits(pictures, tmp_path, channels):
     assert hashes(tmp_path / "parts") == hashes(tmp_path / "whole")
 
 
+def test_stopped_inside_the_last_evaluation_ends_with_the_same_bits(pictures, tmp_path):
+    """The evaluation at the last step is made up for, and the checkpoint there is written again with it."""
+    jobs = [small_job(pictures, budget=Budget(steps=4))]
+    do(jobs, tmp_path / "whole", eval_every=4)
+
+    for looks in range(100):
+        results = tmp_path / str(looks)
+        (outcome,) = do(jobs, results, StopAt(looks), eval_every=4)
+        record = read_record(trained(results)) if results.exists() and list(results.iterdir()) else None
+        if record is not None and record.step == 4:
+            break
+    assert isinstance(outcome.error, StoppedError)
+    assert not trained(results).history.exists()
+    do(jobs, results, eval_every=4)
+    assert hashes(results) == hashes(tmp_path / "whole")
+    more = [small_job(pictures, budget=Budget(steps=8))]
+    do(more, results, eval_every=4)
+    assert [line["step"] for line in read_lines(trained(results).history)] == [4, 8]
+
+
 def test_a_larger_budget_goes_on_and_equals_it_in_one_go(pictures, tmp_path):
     six, twelve = (plan(small_request(pictures, budget=Budget(steps=n))) for n in (6, 12))
     do(six, tmp_path / "extended")
