@@ -133,7 +133,7 @@ def evaluate(
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
     summary, made = read_summary(paths), 0
-    unverified = _unverified(summary, list(asked.values()), check, quiet)
+    unverified = _unverified(summary, tests, check, quiet)
     for (_, test_sha256), test in asked.items():
         before = made
         try:

@@ -32,8 +32,8 @@ LEVELS = (
     ("hookspecs",),
     ("predict",),
     ("checkpoint", "store", "metrics", "images", "progress"),
-    ("files", "facts"),
-    ("types", "errors", "__init__"),
+    ("files",),
+    ("types", "facts", "errors", "__init__"),
 )
 """Each imports from its own level and from those below it. docs/architecture.md shows the same list."""
 

@@ -64,9 +64,9 @@ _add("run", "run", "run")
 _add("table", "table", "table")
 _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
+_add("data", "data", "app")
 _add("compare", "compare", "compare")
 _add("explain", "explain", "explain")
-_add("data", "data", "app")
 _add("plugins", "plugins", "plugins")
 
 

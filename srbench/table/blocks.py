@@ -155,8 +155,8 @@ class Table:
         constants: label column → what every row has there that has anything (bicubic has no seed).
         protocol: what all scores were made under.
         notes: mark → what cells refer to by it.
-        remarks: why a test and scale has several blocks, why a test is unverified, and where best values are
-            not tested.
+        remarks: why a test and scale has several blocks, where best values are not tested, and why a test is
+            unverified.
     """
 
     blocks: list[Block]
@@ -213,15 +213,8 @@ def build_table(
         for block in blocks
         if block.untested
     ]
-    return Table(
-        blocks,
-        infos,
-        label_columns,
-        constants,
-        protocol,
-        notes,
-        [*_splits(blocks), *_doubts(blocks), *untested],
-    )
+    remarks = [*_splits(blocks), *untested, *_doubts(blocks)]
+    return Table(blocks, infos, label_columns, constants, protocol, notes, remarks)
 
 
 def _grouped(rows: Iterable[Row]) -> list[Block]:
