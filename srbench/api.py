@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
 from srbench.hookspecs import hookimpl
-from srbench.types import Channels, Dataset, Picture, Plane, RunInfo
+from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
 
 if TYPE_CHECKING:
     from srbench.images.resize import resize_bicubic
@@ -17,6 +17,7 @@ __all__ = [
     "Channels",
     "Dataset",
     "DatasetError",
+    "ForeignModel",
     "MetricUnavailable",
     "Picture",
     "PictureError",
