@@ -6,7 +6,7 @@ from srbench.data.place import data_dir
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
-from srbench.types import Channels, Dataset, Picture, Plane, RunInfo
+from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
 
 if TYPE_CHECKING:
     from srbench.images.resize import resize_bicubic
@@ -22,6 +22,7 @@ __all__ = [
     "DatasetError",
     "DatasetFacts",
     "Figure",
+    "ForeignModel",
     "Known",
     "MetricUnavailable",
     "Picture",

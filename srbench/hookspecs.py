@@ -30,8 +30,16 @@ def register_models(register: RegisterModel) -> None:
 
     Args of `register`: `scales` the run scales it can do (None: any); `channels` the default `--channels`;
     `trainable=False` for a baseline without weights; `size_multiple`: LR sides are padded to a multiple of
-    it; `recipes` name → settings (`loss`, `steps` or `epochs`, `batch`, `patch`, `optimizer`, `lr`,
-    `schedule`, `clip`, `ema`), of which `default` is used unless `--recipe` says otherwise.
+    it; `tileable=False` for a network that must see whole pictures, which then refuses `--tile`; `reader`
+    for `srbench eval --weights`, below; `recipes` name → settings (`loss`, `steps` or `epochs`, `batch`,
+    `patch`, `optimizer`, `lr`, `schedule`, `clip`, `ema`), of which `default` is used unless `--recipe` says
+    otherwise.
+
+    `reader`, or its import string: `read(path, planes, scale, **params)` makes of a foreign weights file the
+    state dict of one network built with the same arguments, or a `srbench.api.ForeignModel` where the file
+    itself says what its network is; then `planes` and `scale` are None unless the user gave them. It asks
+    for what it needs by parameter name, never unpickles, and raises `ValueError` saying what is wrong with
+    the file. Without a reader, and for files that fit by their names, srbench reads safetensors itself.
     """
 
 

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from srbench.datasets import BuiltDataset, TestSet, build_dataset
@@ -12,7 +13,7 @@ from srbench.errors import UsageError, did_you_mean
 from srbench.grammar import parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
 from srbench.registry import Model, registry
-from srbench.spec import ComponentSpec, LossSpec, RunSpec
+from srbench.spec import ComponentSpec, LossSpec, RunSpec, Source
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.schedule import SCHEDULES
 from srbench.types import BASELINE, CHANNELS, Channels
@@ -69,16 +70,29 @@ class Request:
 
 @dataclass(frozen=True)
 class Job:
-    """One run to bring to its budget and to score."""
+    """One run to bring to its budget and to score.
+
+    Args:
+        spec: what it is.
+        tests: what it is scored on.
+        budget: how far to train it.
+        dataset: what it is trained on.
+        name: what tables call it; where the spec has a source.
+        place: where the file or folder that the spec's source stands for lies.
+    """
 
     spec: RunSpec
     tests: tuple[TestSet, ...]
-    budget: Budget
-    dataset: BuiltDataset | None
+    budget: Budget = Budget()
+    dataset: BuiltDataset | None = None
+    name: str | None = None
+    place: Path | None = None
 
     @property
     def typed(self) -> dict[str, str]:
-        """Where its pictures lie, as typed; for provenance, since paths are no part of the spec."""
+        """Names and places, for provenance, since they are no part of the spec."""
+        if self.spec.source is not None:
+            return {"name": str(self.name), "source": str(self.place)}
         return {"dataset": self.dataset.text} if self.dataset else {}
 
 
@@ -97,19 +111,18 @@ def plan(request: Request) -> list[Job]:
     ):
         job = _job(request, model, loss, dataset, channels, scale, seed)
         jobs.setdefault(job.spec.id, job)
-    baselines = _baselines(list(jobs.values()))
-    return [*baselines.values(), *(job for key, job in jobs.items() if key not in baselines)]
+    return with_baselines(list(jobs.values()))
 
 
-def _baselines(jobs: Sequence[Job]) -> dict[str, Job]:
-    """One bicubic job for each scale and degradation, scored on every test set its peers are scored on."""
+def with_baselines(jobs: Sequence[Job]) -> list[Job]:
+    """`jobs` after one of bicubic for each scale and degradation, scored on all that its peers are."""
     baselines: dict[str, Job] = {}
     for job in jobs:
-        spec = untrained_spec(_component("model", BASELINE), job.spec.scale, job.spec.degradation)
+        spec = untrained_spec(component_spec("model", BASELINE), job.spec.scale, job.spec.degradation)
         known = baselines[spec.id].tests if spec.id in baselines else ()
         tests = {(test.name, test.sha256): test for test in (*known, *job.tests)}
-        baselines[spec.id] = Job(spec, tuple(tests.values()), Budget(), None)
-    return baselines
+        baselines[spec.id] = Job(spec, tuple(tests.values()))
+    return [*baselines.values(), *(job for job in jobs if job.spec.id not in baselines)]
 
 
 def _job(
@@ -121,17 +134,17 @@ def _job(
     scale: int,
     seed: int,
 ) -> Job:
-    model_spec = _component("model", model_text)
+    model_spec = component_spec("model", model_text)
     model: Model = registry().find("model", model_spec.name)
     check_scale(model, scale)
-    degradation = _component("degradation", request.degradation)
+    degradation = component_spec("degradation", request.degradation)
     dataset = build_dataset(dataset_text)
     tests = tuple(build_dataset(text).test for text in request.tests) or (dataset.test,)
     if not model.trainable:
-        return Job(untrained_spec(model_spec, scale, degradation), tests, Budget(), None)
+        return Job(untrained_spec(model_spec, scale, degradation), tests)
 
     settings = _settings(model, request)
-    chosen = _channels(channels or model.channels)
+    chosen = parse_channels(channels or model.channels)
     budget = request.budget if request.budget != Budget() else _budget(settings)
     if budget.epochs is not None and not math.isfinite(budget.epochs):
         raise UsageError(f"--epochs {budget.epochs} is no number of epochs.")
@@ -179,10 +192,19 @@ def _try_out(spec: RunSpec) -> None:
             raise UsageError(f"{component} cannot be: {error}.") from error
 
 
-def untrained_spec(model: ComponentSpec, scale: int, degradation: ComponentSpec) -> RunSpec:
-    """The spec of a model without training: no loss, dataset, channels or seed."""
-    nothing = dict.fromkeys(set(RunSpec.model_fields) - {"model", "scale", "degradation"})
-    return RunSpec(model=model, scale=scale, degradation=degradation, **nothing)
+def untrained_spec(
+    model: ComponentSpec,
+    scale: int,
+    degradation: ComponentSpec,
+    source: Source | None = None,
+    channels: Channels | None = None,
+) -> RunSpec:
+    """The spec of a model without training: no loss, dataset or seed; channels only where it has a source."""
+    given = {"model", "scale", "degradation", "source", "channels"}
+    nothing = dict.fromkeys(set(RunSpec.model_fields) - given)
+    return RunSpec(
+        model=model, scale=scale, degradation=degradation, source=source, channels=channels, **nothing
+    )
 
 
 def check_scale(model: Model, scale: int) -> None:
@@ -198,7 +220,12 @@ def check_scale(model: Model, scale: int) -> None:
         raise UsageError(f"Model {model.name!r} cannot do ×{scale}; it does {can}.")
 
 
-def _component(kind: Any, text: str) -> ComponentSpec:
+def component_spec(kind: Any, text: str) -> ComponentSpec:
+    """A component as typed, defaults filled in.
+
+    Raises:
+        UsageError: an unknown name or parameter.
+    """
     term = parse_term(text)
     component = registry().find(kind, term.name)
     return ComponentSpec(name=registry().spelling(component), params=component.settings(term.parameters))
@@ -271,7 +298,12 @@ def _schedule(text: str, budget: Budget) -> ComponentSpec:
     return ComponentSpec(name=schedule.name, params=params)
 
 
-def _channels(text: str) -> Channels:
+def parse_channels(text: str) -> Channels:
+    """`--channels` as typed.
+
+    Raises:
+        UsageError: it is none of the six.
+    """
     for channels in CHANNELS:
         if text.replace(" ", "") == channels:
             return channels

@@ -1,7 +1,10 @@
 """Networks + LR picture → prediction: planes taken apart, upscaled, and put together again."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +13,15 @@ from torch import Tensor, nn
 from srbench.errors import UsageError
 from srbench.images.colour import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from srbench.images.resize import resize_bicubic
-from srbench.types import Channels, Plane
+from srbench.inference import WHOLE, Inference, upscale
+from srbench.memory import MemoryShortError, available_bytes, peak_bytes
+from srbench.types import Channels, Picture, Plane
 
 if TYPE_CHECKING:
     from srbench.types import Prediction
+
+TILES = (512, 256, 128, 64)
+"""Sides to try, in LR pixels, where a whole picture does not fit into memory."""
 
 Networks = Mapping[Plane, nn.Module]
 """What is trained or scored: one network (`rgb`, `y`, or a plane), or three (`r`, `g`, `b`)."""
@@ -84,9 +92,14 @@ def predicted_scales(
 
 @torch.no_grad()
 def predict(
-    networks: Networks, channels: Channels, lr_rgb: Tensor, run_scale: int, size_multiple: int = 1
+    networks: Networks,
+    channels: Channels,
+    lr_rgb: Tensor,
+    run_scale: int,
+    size_multiple: int = 1,
+    inference: Inference = WHOLE,
 ) -> "Prediction":
-    """SR pictures of a whole LR picture, at every scale the networks predict; fp32, not clamped.
+    """SR pictures of an LR picture, at every scale the networks predict; fp32, not clamped.
 
     Args:
         networks: in evaluation mode, on the device of `lr_rgb`.
@@ -94,7 +107,8 @@ def predict(
         lr_rgb: (1, 3, h, w) in [0, 1].
         run_scale: full factor of the networks.
         size_multiple: LR is padded at bottom and right to a multiple of this, by reflection where it is
-            large enough; the SR pictures are cut back.
+            large enough; the SR pictures are cut back. Tiles begin and end at multiples of it too.
+        inference: in tiles or whole, once or in all 8 ways.
 
     Returns:
         scale → (1, 3, h·scale, w·scale) RGB; one plane for a run of a single plane.
@@ -103,11 +117,108 @@ def predict(
     pad = (0, -width % size_multiple, 0, -height % size_multiple)
     mode = "reflect" if pad[1] < width and pad[3] < height else "replicate"
     padded = F.pad(lr_rgb, pad, mode) if any(pad) else lr_rgb
+
+    def once(network: nn.Module, x: Tensor) -> "Prediction":
+        return as_prediction(network(x.contiguous(memory_format=torch.channels_last)), run_scale)
+
     planes = {
-        plane: as_prediction(
-            network(plane_of(padded, plane).contiguous(memory_format=torch.channels_last)), run_scale
-        )
+        plane: upscale(partial(once, network), plane_of(padded, plane), size_multiple, inference)
         for plane, network in networks.items()
     }
     pictures = compose(channels, planes, padded)
     return {scale: sr[..., : height * scale, : width * scale] for scale, sr in pictures.items()}
+
+
+class Upscaler(Protocol):
+    """What scoring asks for SR pictures: networks, or a folder that holds them.
+
+    Attributes:
+        scales: of its predictions, ascending.
+        inference: how they are made.
+        tileable: whether smaller tiles are a way out where memory is short.
+    """
+
+    @property
+    def scales(self) -> Sequence[int]: ...  # noqa: D102
+
+    @property
+    def inference(self) -> Inference: ...  # noqa: D102
+
+    @property
+    def tileable(self) -> bool: ...  # noqa: D102
+
+    def __call__(self, test: str, picture: Picture, lr: Tensor) -> "Prediction":
+        """The SR pictures of a test's picture, given its LR (1, 3, h, w); empty where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkUpscaler:
+    """Networks as an upscaler.
+
+    Args:
+        networks: on their device; put into evaluation mode.
+        channels: what they see.
+        run_scale: their full factor.
+        size_multiple: LR is padded to a multiple of it.
+        tileable: whether they may see a picture in tiles.
+        device: where they are.
+        inference: how pictures are put through them.
+
+    Raises:
+        UsageError: tiles are asked for of networks that must see whole pictures.
+    """
+
+    networks: Networks
+    channels: Channels
+    run_scale: int
+    size_multiple: int
+    tileable: bool
+    device: torch.device
+    inference: Inference = WHOLE
+
+    def __post_init__(self) -> None:
+        check_tileable(self.tileable, self.inference)
+        for network in self.networks.values():
+            network.eval()
+
+    @cached_property
+    def scales(self) -> list[int]:
+        """The scales the networks predict, ascending."""
+        return predicted_scales(self.networks, self.run_scale, self.size_multiple, self.device)
+
+    def __call__(self, test: str, picture: Picture, lr: Tensor) -> "Prediction":
+        """The networks' prediction.
+
+        Raises:
+            MemoryShortError: whole pictures are asked for, and this one would not fit on this machine.
+        """
+        del test, picture
+        if self.device.type == "cpu" and self.inference.tile is None:
+            # Linux grants any memory and kills the process that touches it, so the question comes first.
+            need = int(self._bytes_per_pixel * lr.shape[-2] * lr.shape[-1])
+            if need > 0.9 * available_bytes():
+                raise MemoryShortError
+        return self._predict(lr, self.inference)
+
+    def _predict(self, lr: Tensor, inference: Inference) -> "Prediction":
+        return predict(self.networks, self.channels, lr, self.run_scale, self.size_multiple, inference)
+
+    @cached_property
+    def _bytes_per_pixel(self) -> float:
+        side = math.ceil(64 / self.size_multiple) * self.size_multiple
+        lr = torch.zeros(1, 3, side, side, device=self.device)
+        return peak_bytes(lambda: self._predict(lr, WHOLE)) / side**2
+
+
+def check_tileable(tileable: bool, inference: Inference) -> None:
+    """Refuse tiles for a model that must see whole pictures.
+
+    Raises:
+        UsageError: saying so.
+    """
+    if inference.tile is not None and not tileable:
+        raise UsageError(
+            f"--tile {inference.tile} cannot be: the plugin of this model says that it must see whole "
+            "pictures. Leave --tile out."
+        )

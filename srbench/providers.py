@@ -12,7 +12,9 @@ _log = logging.getLogger(__name__)
 
 def providers(spec: RunSpec) -> dict[str, dict[str, str]]:
     """`"loss charbonnier"` → distribution and version, for every component of a run."""
-    used: list[tuple[Kind, str]] = [("model", spec.model.name), ("degradation", spec.degradation.name)]
+    used: list[tuple[Kind, str]] = [("degradation", spec.degradation.name)]
+    if spec.source is None or spec.source.kind == "weights":
+        used.append(("model", spec.model.name))
     used += [("loss", term.name) for term in spec.loss or ()]
     used += [("dataset", spec.dataset.name)] if spec.dataset else []
     plugins = {f"{kind} {name}": registry().find(kind, name).plugin for kind, name in used}

@@ -93,6 +93,8 @@ class Model(Component):
     channels: Channels = "rgb"
     trainable: bool = True
     size_multiple: int = 1
+    tileable: bool = True
+    reader: Target | None = None
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

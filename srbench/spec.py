@@ -9,7 +9,7 @@ from srbench.types import Channels
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
-_LATER: dict[str, Any] = {}
+_LATER: dict[str, Any] = {"source": None}
 """Fields that joined after the first release, with the default at which they stay out of the JSON, so that
 ids made before them stay what they were."""
 
@@ -41,10 +41,21 @@ class DatasetSpec(ComponentSpec):
     sha256: str
 
 
+class Source(_Frozen):
+    """What another program made and srbench only scores: a weights file, or a folder of SR pictures.
+
+    `sha256` is of the weights file's bytes, or over the names and file hashes of the pictures.
+    """
+
+    kind: Literal["weights", "pictures"]
+    sha256: str
+
+
 class RunSpec(_Frozen):
     """One training trajectory. Everything here enters the run id; how far to go along it does not.
 
-    A model that is not trained has None wherever training is described.
+    A model that is not trained has None wherever training is described; `source` is there for what was
+    trained elsewhere.
     """
 
     model: ComponentSpec
@@ -62,6 +73,7 @@ class RunSpec(_Frozen):
     ema: float | None
     batch: int | None
     patch: int | None
+    source: Source | None = None
 
     @property
     def trained(self) -> bool:
@@ -98,6 +110,8 @@ class RunSpec(_Frozen):
         if self.loss is not None and self.dataset is not None and self.channels is not None:
             parts += ["+".join(term.name for term in self.loss), self.dataset.name]
             parts += [self.channels.replace(",", "_")]
+        if self.source is not None and self.source.kind == "weights":
+            parts += ["weights", self.network_channels.replace(",", "_")]
         parts.append(f"x{self.scale}")
         if self.seed:
             parts.append(f"s{self.seed}")

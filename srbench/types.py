@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from srbench.facts import DatasetFacts
 
@@ -72,6 +72,25 @@ class Dataset:
     test_name: str | None = None
 
 
+@dataclass(frozen=True)
+class ForeignModel:
+    """What a reader makes of a weights file that says itself what its network is.
+
+    Args:
+        network: as the builder of a model returns it, weights loaded.
+        scale: its factor.
+        channels: what it sees: `rgb`, or `y` for one of a single plane.
+        size_multiple: LR sides are padded to a multiple of it.
+        tileable: whether it may see a picture in tiles.
+    """
+
+    network: "nn.Module"
+    scale: int
+    channels: Channels = "rgb"
+    size_multiple: int = 1
+    tileable: bool = True
+
+
 class RegisterModel(Protocol):
     """How a plugin names a model; see the hook `register_models`."""
 
@@ -84,6 +103,8 @@ class RegisterModel(Protocol):
         channels: Channels = "rgb",
         trainable: bool = True,
         size_multiple: int = 1,
+        tileable: bool = True,
+        reader: Target | None = None,
         recipes: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None: ...
 

@@ -9,4 +9,11 @@ from srbench_lapsrn.recipe import RECIPES
 @hookimpl
 def register_models(register: Callable[..., None]) -> None:
     """Name the model `lapsrn`."""
-    register("lapsrn", "srbench_lapsrn.network:build", scales=(2, 4, 8), channels="r,g,b", recipes=RECIPES)
+    register(
+        "lapsrn",
+        "srbench_lapsrn.network:build",
+        scales=(2, 4, 8),
+        channels="r,g,b",
+        recipes=RECIPES,
+        reader="srbench_lapsrn.matlab:read",
+    )

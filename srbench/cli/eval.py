@@ -1,42 +1,121 @@
-"""`srbench eval RUN`: score a stored run on any test set, without training."""
+"""`srbench eval`: score stored runs, a weights file or a folder of pictures, without training."""
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srbench.cli.options import Device, Grey, LpipsWeights, Metric, Results, SaveImages, Test
+from srbench.cli import options
 from srbench.cli.run import report
 from srbench.cli.scoring import scoring_of
+from srbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from srbench.executors.local import Outcome
 
 
 def evaluate_run(
     context: typer.Context,
-    runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Run ids, or the beginnings of them.")],
-    test: Test = None,
-    metric: Metric = None,
-    grey: Grey = "rgb",
-    lpips_weights: LpipsWeights = None,
-    save_images: SaveImages = 0,
-    device: Device = "auto",
-    results: Results = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN…]", help="Run ids, or the beginnings of them; or names of foreign ones."
+        ),
+    ] = None,
+    weights: options.Weights = None,
+    pictures: options.Pictures = None,
+    name: options.Name = None,
+    model: options.ForeignModel = None,
+    scale: options.ForeignScale = None,
+    channels: options.ForeignChannels = None,
+    degradation: options.ForeignDegradation = "bicubic",
+    allow_missing: options.AllowMissing = False,
+    test: options.Test = None,
+    metric: options.Metric = None,
+    grey: options.Grey = "rgb",
+    border: options.Border = "scale",
+    self_ensemble: options.SelfEnsemble = False,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
+    lpips_weights: options.LpipsWeights = None,
+    save_images: options.SaveImages = 0,
+    device: options.Device = "auto",
+    results: options.Results = None,
 ) -> None:
-    """Score runs on test sets, filling in what is missing; nothing is trained.
+    """Score runs, a weights file or a folder of SR pictures on test sets; nothing is trained.
 
-    Without --test, the test half of the dataset a run was trained on.
+    What is missing is filled in. Without --test, the test half of the dataset a run was trained on. Weights
+    and pictures are stored as entries of their own, beside bicubic, and stand in the same table.
 
         srbench eval lapsrn-charbonnier --test set5:root=DIR --metric psnr,lpips:net=squeeze
+
+        srbench eval --weights LapSRN_x4.mat --model lapsrn --channels y --test set5:root=DIR
+
+        srbench eval --pictures DIR --name EDSR --scale 4 --test set5:root=DIR
     """
-    from srbench.datasets import build_dataset
-    from srbench.executors.local import score_stored
+    from srbench.datasets import TestSet, build_dataset
+    from srbench.executors.local import Settings, execute, score_stored
+    from srbench.foreign.jobs import pictures_jobs, weights_jobs
     from srbench.grammar import split_list
     from srbench.store.layout import default_results
     from srbench.store.runs import find_run
     from srbench.train.device import pick_device
+    from srbench.train.loop import Cadence
     from srbench.train.stop import Stop
 
+    _check_what(runs, weights, pictures, model, channels, test)
     root = results or default_results()
-    found = [find_run(root, prefix) for prefix in runs]
-    tests = [build_dataset(text).test for text in split_list(test or [])]
-    scoring = scoring_of(metric, grey, lpips_weights, save_images)
+    found = [find_run(root, prefix) for prefix in runs or []]
+    tests: list[TestSet] = [build_dataset(text).test for text in split_list(test or [])]
+    scoring = scoring_of(
+        metric, grey, lpips_weights, save_images,
+        border=border, tile=tile, overlap=overlap, self_ensemble=self_ensemble,
+    )  # fmt: skip
+    quiet = context.obj["quiet"]
     with Stop().listening() as stop:
-        report(score_stored(found, tests, scoring, pick_device(device), stop, quiet=context.obj["quiet"]))
+        outcomes: list[Outcome] = []
+        if found:
+            outcomes = score_stored(
+                found, tests, scoring, pick_device(device), stop, quiet=quiet, allow_missing=allow_missing
+            )
+        else:
+            if weights is not None:
+                jobs = weights_jobs(
+                    weights, str(model), tests, degradation, scale=scale, channels=channels, name=name
+                )
+            else:
+                jobs = pictures_jobs(
+                    Path(str(pictures)), tests, degradation,
+                    scale=scale, name=name, allow_missing=allow_missing,
+                )  # fmt: skip
+            settings = Settings(
+                pick_device(device), "exact", Cadence(), scoring, {"command": ["srbench", *sys.argv[1:]]},
+                quiet, allow_missing,
+            )  # fmt: skip
+            outcomes = execute(jobs, root, settings, stop)
+    report(outcomes)
+
+
+def _check_what(
+    runs: list[str] | None,
+    weights: Path | None,
+    pictures: Path | None,
+    model: str | None,
+    channels: str | None,
+    test: list[str] | None,
+) -> None:
+    """Exactly one of runs, weights and pictures, with what it needs."""
+    if sum(map(bool, (runs, weights, pictures))) != 1:
+        raise UsageError(
+            "Say one thing to score: run ids, --weights FILE with its --model, or --pictures DIR. "
+            "srbench runs lists the stored ones."
+        )
+    if weights is not None and model is None:
+        raise UsageError(
+            f"--weights {weights} needs --model: lapsrn, spandrel, or another of srbench plugins."
+        )
+    if not runs and not test:
+        raise UsageError("Name a test set to score on: --test set5:root=DIR or --test folder:test=DIR.")
+    if weights is None and (model or channels):
+        raise UsageError("--model and --channels belong to --weights. Leave them out.")

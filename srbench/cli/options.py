@@ -43,6 +43,44 @@ Grey = Annotated[
         "transform (keep). Moves luma PSNR on Set14 by 0.09 dB: papers differ.",
     ),
 ]
+Border = Annotated[
+    str,
+    typer.Option(
+        "--border",
+        metavar="N|scale",
+        rich_help_panel="Scoring",
+        help="Pixels left out at each side of a picture: a number, or as many as its scale. Papers differ, "
+        "and edges are the hardest part of a picture.",
+    ),
+]
+SelfEnsemble = Annotated[
+    bool,
+    typer.Option(
+        "--self-ensemble",
+        rich_help_panel="Scoring",
+        help="Score the mean over each picture mirrored and turned in all 8 ways. Takes 8 times as long.",
+    ),
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="PIXELS",
+        rich_help_panel="Scoring",
+        help="Put pictures through the network in tiles of this side, in LR pixels, 16 or more. Default: "
+        "whole pictures. Smaller needs less memory in proportion to the square.",
+    ),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        "--overlap",
+        metavar="PIXELS",
+        rich_help_panel="Scoring",
+        help="LR pixels that neighbouring tiles share, at most half a tile. Where a network looks no further "
+        "than a quarter of it, tiles leave no seam. Default: 32, or a quarter of a smaller tile.",
+    ),
+]
 LpipsWeights = Annotated[
     Path | None,
     typer.Option(
@@ -233,6 +271,84 @@ Degradation = Annotated[
         metavar="NAME",
         rich_help_panel=_TRAIN,
         help="How LR is made from HR. bicubic:round=false leaves LR unrounded, as LapSRN's paper does.",
+    ),
+]
+
+_FOREIGN = "What another program made"
+
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        rich_help_panel=_FOREIGN,
+        help="Score a weights file: what the plugin of --model reads, or safetensors with the names of its "
+        "network. Nothing is unpickled.",
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures",
+        metavar="DIR",
+        rich_help_panel=_FOREIGN,
+        help="Score a folder of finished SR pictures, named as the test pictures are; _x4, x4, _SR and _out "
+        "at the end of a name are overlooked.",
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        rich_help_panel=_FOREIGN,
+        help="What tables call it. Default: the name of the file or folder.",
+    ),
+]
+ForeignModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        rich_help_panel=_FOREIGN,
+        help="Model that --weights are for, such as lapsrn:depth=5, or spandrel for any network it knows.",
+    ),
+]
+ForeignScale = Annotated[
+    int | None,
+    typer.Option(
+        "--scale",
+        metavar="FACTOR",
+        rich_help_panel=_FOREIGN,
+        help="Enlargement. Default: what the weights file says, else 4.",
+    ),
+]
+ForeignChannels = Annotated[
+    str | None,
+    typer.Option(
+        "--channels",
+        metavar="PLANES",
+        rich_help_panel=_FOREIGN,
+        help="What the network sees: y for luma, rgb, or r,g,b for one network on each plane. Default: what "
+        "the weights file says, else the model's own.",
+    ),
+]
+ForeignDegradation = Annotated[
+    str,
+    typer.Option(
+        "--degradation",
+        metavar="NAME",
+        rich_help_panel=_FOREIGN,
+        help="How LR is made from HR, or was made for the program that made the pictures.",
+    ),
+]
+AllowMissing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing",
+        rich_help_panel=_FOREIGN,
+        help="Score a folder that lacks pictures of the test set. A mean over fewer pictures is shown with a "
+        "note and never ranked.",
     ),
 ]
 Determinism = Annotated[

@@ -39,6 +39,10 @@ def run(
     test: options.Test = None,
     metric: options.Metric = None,
     grey: options.Grey = "rgb",
+    border: options.Border = "scale",
+    self_ensemble: options.SelfEnsemble = False,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
     lpips_weights: options.LpipsWeights = None,
     save_images: options.SaveImages = 0,
     device: options.Device = "auto",
@@ -95,7 +99,16 @@ def run(
             device=pick_device(device),
             determinism=determinism,  # type: ignore[arg-type]
             cadence=Cadence(save_every, eval_every),
-            scoring=scoring_of(metric, grey, lpips_weights, save_images),
+            scoring=scoring_of(
+                metric,
+                grey,
+                lpips_weights,
+                save_images,
+                border=border,
+                tile=tile,
+                overlap=overlap,
+                self_ensemble=self_ensemble,
+            ),
             provenance={"command": ["srbench", *sys.argv[1:]]},
             quiet=context.obj["quiet"],
         )

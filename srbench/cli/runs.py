@@ -52,8 +52,8 @@ def runs(
         bool,
         typer.Option(
             "--json",
-            help="One flat list for scripts, a record a run: run, status, step, budget, elapsed_s, updated, "
-            "reason, scored.",
+            help="One flat list for scripts, a record a run: run, name, status, step, budget, elapsed_s, "
+            "updated, reason, scored.",
         ),
     ] = False,
 ) -> None:
@@ -115,6 +115,7 @@ def _record(run: "StoredRun") -> dict[str, Any]:
     timings = read_lines(run.paths.timings)
     return {
         "run": run.id,
+        "name": run.name,
         "status": current_status(run),
         "step": run.record.step,
         "budget": run.record.budget,
@@ -132,7 +133,13 @@ def _print_list(records: list[dict[str, Any]]) -> None:
 
     console = Console(highlight=False)
     lines = [
-        (one["status"], _progress(one), _duration(one["elapsed_s"]), _age(one["updated"]), one["run"])
+        (
+            one["status"],
+            _progress(one),
+            _duration(one["elapsed_s"]),
+            _age(one["updated"]),
+            one["run"] + (f" ({one['name']})" if one["name"] else ""),
+        )
         for one in records
     ]
     heads = ("status", "steps", "trained", "updated", "run")

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 
 def scoring_of(
-    metrics: Sequence[str] | None, grey: str, lpips_weights: Path | None, save_images: int
+    metrics: Sequence[str] | None,
+    grey: str,
+    lpips_weights: Path | None,
+    save_images: int,
+    *,
+    border: str = "scale",
+    tile: int | None = None,
+    overlap: int | None = None,
+    self_ensemble: bool = False,
 ) -> "Scoring":
     """Look up the metrics, find their weights, and say now what will be left empty.
 
@@ -20,11 +28,18 @@ def scoring_of(
     """
     from srbench.evaluate import DEFAULT_METRICS, Scoring, resolve_metrics
     from srbench.grammar import split_list
+    from srbench.inference import Inference
     from srbench.metrics.lpips import set_weights_dir
     from srbench.progress import console
 
     if grey not in ("rgb", "keep"):
         raise UsageError(f"--grey {grey} is neither rgb nor keep.")
+    if border != "scale" and not (border.isascii() and border.isdigit()):
+        raise UsageError(f"--border {border} is neither scale nor a number of pixels from 0.")
+    try:
+        inference = Inference(tile, overlap, self_ensemble)
+    except ValueError as error:
+        raise UsageError(f"--tile and --overlap do not go together: {error}.") from error
     if lpips_weights is not None and not lpips_weights.is_dir():
         raise UsageError(
             f"--lpips-weights {lpips_weights} is no folder. Name the folder that holds the weights."
@@ -33,4 +48,5 @@ def scoring_of(
     active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
     for reason in unavailable.values():
         console.print(reason, markup=False, highlight=False, soft_wrap=True)
-    return Scoring(active, unavailable, grey, save_images)  # type: ignore[arg-type]
+    pixels = None if border == "scale" else int(border)
+    return Scoring(active, unavailable, grey, pixels, inference, save_images)  # type: ignore[arg-type]

@@ -11,10 +11,12 @@ import torch
 from srbench.checkpoint.read import read_latest
 from srbench.datasets import TestSet, build_dataset
 from srbench.errors import SrbenchError, StoppedError, UsageError
-from srbench.evaluate import Scoring, evaluate, scored_networks
+from srbench.evaluate import Scoring, evaluate, upscaler_of
 from srbench.plan import Job
 from srbench.plugins import host
+from srbench.predict import check_tileable
 from srbench.providers import check_providers, providers
+from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
@@ -38,6 +40,7 @@ class Settings:
         scoring: metrics and rules.
         provenance: what to record of this command.
         quiet: no progress bars.
+        allow_missing: score the pictures of a folder that are there.
     """
 
     device: torch.device
@@ -46,6 +49,7 @@ class Settings:
     scoring: Scoring
     provenance: Mapping[str, Any] = field(default_factory=dict)
     quiet: bool = False
+    allow_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def execute(jobs: Sequence[Job], results: Path, settings: Settings, stop: Stop) 
 
 def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     """Train and score one run, its lock held; returns whether there was anything to do."""
-    spec = job.spec
+    spec, inference = job.spec, settings.scoring.inference
+    if spec.source is None:  # before anything is trained; a file may say otherwise of itself
+        check_tileable(registry().find("model", spec.model.name).tileable, inference)
     record = read_record(paths)
     engine = choose_engine(settings.device, spec.precision or "fp32", settings.determinism)
     is_trained = not spec.trained
@@ -101,11 +107,16 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     try:
         if not is_trained:
             train(job, paths, start, engine, settings.device, settings.cadence, stop, quiet=settings.quiet)
-        elif record is None:
+        elif record is None and spec.source is None:
             write_record(paths, start)
-        step, networks = scored_networks(spec, paths, settings.device)
+        step, upscaler = upscaler_of(
+            spec, paths, job.tests, settings.device, inference,
+            place=job.place, allow_missing=settings.allow_missing,
+        )  # fmt: skip
+        if spec.source is not None:  # its name and place may be other ones now
+            write_record(paths, replace(start, provenance={**start.provenance, **job.typed}))
         summary, made = evaluate(
-            spec, paths, step, networks, job.tests, settings.scoring, settings.device, stop.check,
+            spec, paths, step, upscaler, job.tests, settings.scoring, settings.device, stop.check,
             quiet=settings.quiet,
         )  # fmt: skip
     except StoppedError:
@@ -154,6 +165,7 @@ def score_stored(
     stop: Stop,
     *,
     quiet: bool = False,
+    allow_missing: bool = False,
 ) -> list[Outcome]:
     """Score stored runs without training them.
 
@@ -164,6 +176,7 @@ def score_stored(
         device: where.
         stop: looked at between pictures.
         quiet: no progress bars.
+        allow_missing: of a folder of pictures, score those that are there.
     """
     outcomes: list[Outcome] = []
     for run in runs:
@@ -175,10 +188,12 @@ def score_stored(
             with run_lock(run.paths):
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
-                step, networks = scored_networks(spec, run.paths, device)
                 mine = tests or [build_dataset(typed_dataset(run)).test]
+                step, upscaler = upscaler_of(
+                    spec, run.paths, mine, device, scoring.inference, allow_missing=allow_missing
+                )
                 _, made = evaluate(
-                    spec, run.paths, step, networks, mine, scoring, device, stop.check, quiet=quiet
+                    spec, run.paths, step, upscaler, mine, scoring, device, stop.check, quiet=quiet
                 )
             outcomes.append(Outcome(run.id, did_anything=made > 0))
         except StoppedError as error:

@@ -54,6 +54,11 @@ class StoredRun:
         """The run id."""
         return self.record.id
 
+    @property
+    def name(self) -> str | None:
+        """What the user called it; None for what srbench trained itself."""
+        return self.record.provenance.get("name")
+
 
 def now() -> str:
     """The time, in UTC and whole seconds, as every file of the store has it."""
@@ -128,13 +133,17 @@ def list_runs(root: Path) -> tuple[list[StoredRun], list[StoreError]]:
 
 
 def find_run(root: Path, prefix: str) -> StoredRun:
-    """The one run whose id starts with `prefix`, or is it.
+    """The one run whose id starts with `prefix` or is it, or else whose name it is.
 
     Raises:
         UsageError: none does, or several do; the message lists them.
     """
     runs, _ = list_runs(root)
-    found = [run for run in runs if run.id == prefix] or [run for run in runs if run.id.startswith(prefix)]
+    found = (
+        [run for run in runs if run.id == prefix]
+        or [run for run in runs if run.id.startswith(prefix)]
+        or [run for run in runs if run.name == prefix]
+    )
     if len(found) == 1:
         return found[0]
     if found:

@@ -41,12 +41,12 @@ def labels_of(runs: Sequence[StoredRun]) -> dict[str, Labels]:
     alike: dict[_Place, list[dict[_Key, Any]]] = {}
     for run in runs:
         spec = run.record.spec
-        alike.setdefault(_place(spec, _labels(spec, set())), []).append(dict(_settings(spec)))
+        alike.setdefault(_place(spec, _labels(run, set())), []).append(dict(_settings(spec)))
     named = {key for settings in alike.values() for key in _differing(settings)}
     labels: dict[str, Labels] = {}
     taken: set[_Place] = set()
     for run in runs:
-        label = _labels(run.record.spec, named)
+        label = _labels(run, named)
         if _place(run.record.spec, label) in taken:  # differs past the digits shown: its hash tells it apart
             label = replace(label, settings=" ".join(filter(None, (label.settings, run.id.rsplit("-")[-1]))))
         taken.add(_place(run.record.spec, label))
@@ -73,7 +73,8 @@ def value_text(value: Any) -> str:
     return text[:8] if len(text) == 64 and set(text) <= set("0123456789abcdef") else text
 
 
-def _labels(spec: Mapping[str, Any], named: set[_Key]) -> Labels:
+def _labels(run: StoredRun, named: set[_Key]) -> Labels:
+    spec = run.record.spec
     loss = "+".join(
         ("" if term["weight"] == 1 else f"{term['weight']:g}*") + _component("loss", term, named)
         for term in spec["loss"] or ()
@@ -86,7 +87,7 @@ def _labels(spec: Mapping[str, Any], named: set[_Key]) -> Labels:
         if key in named and key[0] not in _COMPONENTS
     ]
     return Labels(
-        model=_component("model", spec["model"], named),
+        model=run.name or _component("model", spec["model"], named),
         loss=loss or None,
         channels=spec["channels"],
         dataset=_component("dataset", spec["dataset"], named) if spec["dataset"] else None,
@@ -110,6 +111,9 @@ def _settings(spec: Mapping[str, Any]) -> Iterator[tuple[_Key, Any]]:
     """Everything in a spec that a label may have to name."""
     for field, value in spec.items():
         if field in _APART or (value is None and not spec["loss"]):
+            continue
+        if field == "source":  # `weights=1a2b3c4d`
+            yield (value["kind"],), value["sha256"]
             continue
         for part in value if isinstance(value, list | tuple) else (value,):
             if isinstance(part, Mapping) and "name" in part:

@@ -91,6 +91,10 @@ def test_max_time_stops_with_75_and_the_same_line_goes_on(pictures, results, mon
         (["--max-time", "soon"], 2, "--max-time 'soon' is no duration"),
         (["--determinism", "some"], 2, "--determinism some is neither exact nor fast"),
         (["--grey", "green"], 2, "--grey green is neither rgb nor keep"),
+        (["--border", "-1"], 2, "--border -1 is neither scale nor a number of pixels"),
+        (["--tile", "8"], 2, "a tile of 8 pixels is too small"),
+        (["--overlap", "8"], 2, "an overlap needs tiles"),
+        (["--tile", "32", "--overlap", "20"], 2, "overlap of 20 pixels is not between 0 and half of a tile"),
         (["--lpips-weights", "nowhere"], 2, "--lpips-weights nowhere is no folder"),
         (["--steps", "3", "--epochs", "3"], 2, "--steps and --epochs both say how far"),
         (["--dataset", "folder:train=nowhere"], 2, "nowhere"),
@@ -214,12 +218,14 @@ def test_options_are_frozen():
         for name, one in command.commands.items()
     }
     assert " ".join(options["run"]) == (
-        "--batch --channels --clip --dataset --degradation --determinism --device --dry-run --ema --epochs "
-        "--eval-every --grey --loss --lpips-weights --lr --max-time --metric --model --optimizer --patch "
-        "--precision --recipe --results --save-every --save-images --scale --schedule --seed --steps --test"
+        "--batch --border --channels --clip --dataset --degradation --determinism --device --dry-run --ema "
+        "--epochs --eval-every --grey --loss --lpips-weights --lr --max-time --metric --model --optimizer "
+        "--overlap --patch --precision --recipe --results --save-every --save-images --scale --schedule "
+        "--seed --self-ensemble --steps --test --tile"
     )
     assert " ".join(options["eval"]) == (
-        "--device --grey --lpips-weights --metric --results --save-images --test"
+        "--allow-missing --border --channels --degradation --device --grey --lpips-weights --metric --model "
+        "--name --overlap --pictures --results --save-images --scale --self-ensemble --test --tile --weights"
     )
     for one in command.commands.values():
         for parameter in one.params:

@@ -51,6 +51,7 @@ def test_json_has_what_scripts_need(tmp_path):
     assert record.pop("updated").startswith("20")
     assert record == {
         "run": lapsrn().id,
+        "name": None,
         "status": "done",
         "step": 1000,
         "budget": 1000,

@@ -1,0 +1,1 @@
+"""What other programs made: weights files and folders of SR pictures, scored as srbench's own runs are."""
