@@ -14,7 +14,7 @@ from torch import Tensor
 from srbench.checkpoint.read import read_latest
 from srbench.data.gate import doubt
 from srbench.datasets import TestSet
-from srbench.errors import CheckpointError, MetricUnavailable, SrbenchError, UsageError
+from srbench.errors import CheckpointError, MetricUnavailable, SrbenchError, StoppedError, UsageError
 from srbench.files import sha256_file
 from srbench.foreign.pictures import Pictures, folder_hash
 from srbench.foreign.weights import Weights, read_weights
@@ -218,10 +218,13 @@ def _evaluate(
                         for scale, sr in prediction.items() if keep else ():
                             write_picture(paths, test.name, picture.name, scale, sr)
                     tick()
-        finally:
-            # Also when stopped: a picture that has been scored is not scored again.
+        except StoppedError:
+            # A picture that has been scored is not scored again.
             if made > before:
-                summary = _store(paths, scores, protocols, scoring, spec, unverified)
+                _store(paths, scores, protocols, scoring, spec, unverified)
+            raise
+        if made > before:
+            summary = _store(paths, scores, protocols, scoring, spec, unverified)
     if (
         summary is None
         or summary["unavailable"] != _missing(scoring, spec, scores)

@@ -22,6 +22,7 @@ LEVELS = (
     ("table",),
     ("executors",),
     ("evaluate",),
+    ("foreign",),
     ("train",),
     ("plan",),
     ("data",),
@@ -31,7 +32,7 @@ LEVELS = (
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
-    ("checkpoint", "store", "metrics", "images", "progress"),
+    ("checkpoint", "store", "metrics", "images", "progress", "inference", "memory"),
     ("files",),
     ("types", "facts", "errors", "__init__"),
 )
