@@ -24,8 +24,8 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         StoreError: the folder cannot be written.
     """
     lock = FileLock(paths.lock)
-    is_new = not paths.directory.exists()
     try:
+        is_new = not paths.directory.exists()
         paths.directory.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
