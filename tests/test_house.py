@@ -20,7 +20,7 @@ LEVELS = (
     ("cli", "__main__", "api"),
     ("compare", "explain"),
     ("table",),
-    ("executors",),
+    ("executors", "cost"),
     ("evaluate",),
     ("foreign",),
     ("train",),

@@ -8,6 +8,7 @@ from srbench.cli.options import Results
 
 
 def table(
+    context: typer.Context,
     format: Annotated[
         Literal["rich", "md", "csv", "json", "latex"],
         typer.Option(
@@ -46,6 +47,15 @@ def table(
             "in what they differ. With --format rich, md or json.",
         ),
     ] = False,
+    cost: Annotated[
+        bool,
+        typer.Option(
+            "--cost",
+            help="Also show what models cost: parameters, multiply-adds for a picture of 1280×720, and time "
+            "and memory for a 256×256 LR picture on this machine's device, which is measured once a model. "
+            "What other devices took stands in columns of their own.",
+        ),
+    ] = False,
     results: Results = None,
 ) -> None:
     """Show the stored scores of all runs, against bicubic.
@@ -61,12 +71,18 @@ def table(
     from srbench.errors import UsageError
     from srbench.grammar import split_list
     from srbench.table import render
+    from srbench.table.cost import render_cost
 
     metrics = split_list(metric) if metric else None
     tests = split_list(test) if test else None
     runs, damaged = read_store(results)
     scored = [run for run in runs if run.summary and run.summary["scores"]]
     console = Console(highlight=False)
+    if cost and not protocol:
+        from srbench.cost import measure_missing
+        from srbench.train.device import pick_device
+
+        measure_missing(scored, pick_device("auto"), quiet=context.obj["quiet"])
     if protocol:
         from srbench.table.protocols import render_protocols, used_protocols
 
@@ -77,11 +93,15 @@ def table(
             console.print(render_protocols(shown, format))
         else:
             typer.echo(render_protocols(shown, format), nl=False)
-    elif format != "rich":
-        if scored or format in ("csv", "json"):
-            typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci), nl=False)
+    elif format == "csv" or format == "json":  # not `in`: the type checker follows this alone
+        typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci, cost=cost), nl=False)
+    elif scored and format != "rich":
+        typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci), nl=False)
+        typer.echo(render_cost(scored, format) if cost else "", nl=False)
     elif scored:
-        console.print(render(scored, format, metrics=metrics, tests=tests, ci=ci, width=console.width))
+        console.print(render(scored, "rich", metrics=metrics, tests=tests, ci=ci, width=console.width))
+        if cost:
+            console.print(render_cost(scored, "rich"))
     unscored = [run.id for run in runs if run not in scored]
     if unscored:
         more = f" and {len(unscored) - 5} more" if len(unscored) > 5 else ""

@@ -55,6 +55,11 @@ class RunPaths:
         return self.directory / "summary.json"
 
     @property
+    def cost(self) -> Path:
+        """What the model costs, by device; measured for `srbench table --cost`."""
+        return self.directory / "cost.json"
+
+    @property
     def images(self) -> Path:
         """SR pictures kept by `--save-images`."""
         return self.directory / "images"

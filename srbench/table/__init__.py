@@ -6,9 +6,10 @@
     ranks.py     which value of a column is best, by a paired test over the pictures
     protocols.py the protocols behind the rows, and in what they differ
     terminal.py, markup.py   what they look like
+    cost.py      what the models cost, a table of its own
 
-Reads summaries, and for the paired test the scores of the runs that stand in one block: nothing is computed
-here but ranks and differences, and no torch is loaded.
+Reads summaries, cost.json, and for the paired test the scores of the runs that stand in one block: nothing is
+computed here but ranks and differences, and no torch is loaded.
 """
 
 import csv
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from srbench.store.runs import StoredRun
+from srbench.table.cost import cost_columns
 from srbench.table.rows import rows_of
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def render(
     metrics: Sequence[str] | None = None,
     tests: Sequence[str] | None = None,
     ci: bool = False,
+    cost: bool = False,
     width: int | None = None,
 ) -> "RenderableType": ...
 
@@ -105,6 +108,7 @@ def render(
     metrics: Sequence[str] | None = None,
     tests: Sequence[str] | None = None,
     ci: bool = False,
+    cost: bool = False,
     width: int | None = None,
 ) -> str: ...
 
@@ -116,6 +120,7 @@ def render(
     metrics: Sequence[str] | None = None,
     tests: Sequence[str] | None = None,
     ci: bool = False,
+    cost: bool = False,
     width: int | None = None,
 ) -> "RenderableType | str":
     """The runs' scores in one of five formats.
@@ -127,19 +132,24 @@ def render(
         metrics: names or labels to keep; None: all.
         tests: names to keep; None: all.
         ci: show the 95 % interval of each mean.
+        cost: for `csv` and `json`, add what `cost_columns` has to each record; others have `render_cost`.
         width: for `rich`, columns to fit into; None: as wide as it gets.
 
     Raises:
         UsageError: a metric or test that no run has.
     """
-    if format == "json":
-        flat = records(runs, metrics=metrics, tests=tests)
-        return json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    if format == "csv":
+    if format in ("csv", "json"):
+        flat, keys = records(runs, metrics=metrics, tests=tests), list(KEYS)
+        if cost:
+            costs = cost_columns(runs)
+            flat = [{**one, **costs[one["run"]]} for one in flat]
+            keys += next(iter(costs.values()), {})
+        if format == "json":
+            return json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         text = io.StringIO()
-        writer = csv.DictWriter(text, KEYS, lineterminator="\n")
+        writer = csv.DictWriter(text, keys, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(records(runs, metrics=metrics, tests=tests))
+        writer.writerows(flat)
         return text.getvalue()
 
     from srbench.table.blocks import build_table

@@ -1,0 +1,1 @@
+"""Weights of every architecture that spandrel recognises, as a plugin of srbench."""

@@ -1,0 +1,117 @@
+"""A weights file → the network that spandrel finds in it, with its scale, planes and size rules."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from srbench.api import ForeignModel, UsageError
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
+
+_WAY_OUT = "save its tensors as safetensors in the program it comes from, and give that file"
+
+
+def build(planes: int, scale: int) -> nn.Module:
+    """Nothing: what the network is stands in a weights file.
+
+    Args:
+        planes: of LR and SR.
+        scale: asked for.
+
+    Raises:
+        ValueError: always, saying what to type instead.
+    """
+    raise ValueError(
+        f"spandrel has no network of its own for ×{scale}; score a file by "
+        "srbench eval --weights FILE --model spandrel"
+    )
+
+
+def read(path: Path) -> ForeignModel:
+    """The network in a `.safetensors`, `.pth`, `.pt` or `.ckpt` file, weights loaded, in fp32.
+
+    Only tensors are read: a pickle by torch's `weights_only`, never by spandrel's own loader, and a
+    TorchScript archive, which holds code, not at all.
+
+    Raises:
+        ValueError: the file is damaged, holds more than tensors, or no super-resolution network that
+            spandrel knows.
+        UsageError: spandrel is not installed.
+    """
+    try:
+        import spandrel
+    except ImportError as error:
+        raise UsageError(
+            f"The model spandrel needs the package spandrel, which cannot be imported ({error}). "
+            'pip install "srbench-harness[spandrel]" brings it.'
+        ) from error
+    state = spandrel.canonicalize_state_dict(_tensors(path))
+    try:
+        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
+    except spandrel.UnsupportedModelError as error:
+        raise ValueError(
+            f"spandrel {_version()} recognises no architecture in its {len(state)} names"
+        ) from error
+    except Exception as error:  # an architecture that takes it for its own, wrongly, raises anything
+        raise ValueError(
+            f"spandrel {_version()} cannot build the network it sees in it ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:300]})"
+        ) from error
+    name = descriptor.architecture.name
+    if not isinstance(descriptor, spandrel.ImageModelDescriptor) or descriptor.purpose == "Restoration":
+        raise ValueError(f"{name} is no network for super-resolution but for {descriptor.purpose.lower()}")
+    planes = (descriptor.input_channels, descriptor.output_channels)
+    if planes not in ((1, 1), (3, 3)):
+        raise ValueError(f"{name} takes {planes[0]} planes and gives {planes[1]}; srbench scores 1 or 3")
+    return ForeignModel(
+        Described(descriptor),
+        scale=descriptor.scale,
+        channels="rgb" if planes == (3, 3) else "y",
+        size_multiple=descriptor.size_requirements.multiple_of,
+        # Those it only discourages are tiled in practice, and the protocol says that they were.
+        tileable=descriptor.tiling is not spandrel.ModelTiling.INTERNAL,
+    )
+
+
+class Described(nn.Module):
+    """A network called as spandrel calls it: smallest size, padding and range are its descriptor's business.
+
+    Args:
+        descriptor: from spandrel, its model in evaluation mode.
+    """
+
+    def __init__(self, descriptor: "ImageModelDescriptor[nn.Module]") -> None:
+        super().__init__()
+        self.model = descriptor.model.eval().requires_grad_(False)
+        self._descriptor = descriptor
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """LR `(N, planes, h, w)` → SR in [0, 1]."""
+        # Picture by picture, as the descriptor wants them; cat makes ordinary tensors of inference ones.
+        return torch.cat([self._descriptor(one) for one in torch.split(lr, 1)])
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    try:
+        if path.suffix.lower() == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format and kind of damage has errors of its own
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        raise ValueError(
+            f"it holds more than tensors, or is damaged, and nothing is unpickled ({reason}); {_WAY_OUT}"
+        ) from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"it holds a {type(loaded).__name__} and no names with tensors; {_WAY_OUT}")
+    return loaded
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("spandrel")
