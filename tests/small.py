@@ -10,8 +10,22 @@ from skimage import data
 
 from srbench.cli.app import main
 from srbench.plan import Budget, Job, Request, plan
+from srbench.train.stop import Stop
 
 MODEL = "lapsrn:features=4,depth=1"
+
+
+class StopAt(Stop):
+    """Asks to stop at the n-th look, as a signal at a random moment would."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def reason(self):
+        self.looks -= 1
+        return "Ctrl-C" if self.looks < 0 else None
 
 
 def picture_folder(root: Path, *, colour: bool = True) -> Path:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from small import hashes, picture_folder, small_job, small_request
+from small import StopAt, hashes, picture_folder, small_job, small_request
 
 from srbench.errors import DivergedError, StoppedError
 from srbench.evaluate import Scoring, resolve_metrics
@@ -24,19 +24,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     return picture_folder(tmp_path_factory.mktemp("pictures"))
-
-
-class StopAt(Stop):
-    """Asks to stop at the n-th look, as a signal at a random moment would."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.looks = looks
-
-    @property
-    def reason(self):
-        self.looks -= 1
-        return "Ctrl-C" if self.looks < 0 else None
 
 
 def settings(eval_every=2, save_every_s=60.0):

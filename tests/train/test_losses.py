@@ -5,7 +5,7 @@ import types
 
 import pytest
 import torch
-from small import hashes, picture_folder, small_job
+from small import StopAt, hashes, picture_folder, small_job
 from torch import nn
 
 from srbench.api import hookimpl
@@ -148,19 +148,6 @@ def test_a_loss_on_the_rgb_picture_is_refused_for_one_plane(pictures):
         small_job(pictures, losses=("rgb_l2",), channels=("r",))
 
 
-class StopOnce(Stop):
-    """Asks to stop at the n-th look."""
-
-    def __init__(self, looks):
-        super().__init__()
-        self.looks = looks
-
-    @property
-    def reason(self):
-        self.looks -= 1
-        return "Ctrl-C" if self.looks < 0 else None
-
-
 @pytest.mark.parametrize("text", ["learned", "rgb_l2", "learned+0.1*rgb_l2"])
 @pytest.mark.parametrize("channels", ["r,g,b", "y"])
 def test_losses_that_learn_or_see_rgb_resume_exactly(pictures, tmp_path, text, channels):
@@ -168,7 +155,7 @@ def test_losses_that_learn_or_see_rgb_resume_exactly(pictures, tmp_path, text, c
     settings = Settings(CPU, "exact", Cadence(0, 2), Scoring(*resolve_metrics(["psnr"])), quiet=True)
     execute(jobs, tmp_path / "whole", settings, Stop())
     for looks in (10, 13, 10**6):
-        execute(jobs, tmp_path / "parts", settings, StopOnce(looks))
+        execute(jobs, tmp_path / "parts", settings, StopAt(looks))
     assert hashes(tmp_path / "parts") == hashes(tmp_path / "whole")
 
 
