@@ -1,7 +1,7 @@
 """How much of HR's detail an SR plane has: what PSNR and SSIM do not see when texture goes.
 
-Everything is measured in the band that LR could not carry, from its Nyquist frequency 1/(2·scale) to half a cycle
-a pixel, in windows on which HR and SR are first brought to one place and one contrast.
+Everything is measured in the band that LR could not carry, from its Nyquist frequency 1/(2·scale) to half a
+cycle a pixel, in windows; HR and SR are brought to one place and one contrast first.
 """
 
 import math
@@ -93,7 +93,8 @@ def detail(sr: Tensor, hr: Tensor, scale: int) -> Detail:
     size = _checked(sr, hr, scale)
     number, channels, height, width = sr.shape
     if min(height, width) < size or not number * channels:
-        return Detail(*(sr.new_full((number, channels), math.nan, dtype=torch.float64) for _ in Detail._fields))
+        unknown = sr.new_full((number, channels), math.nan, dtype=torch.float64)
+        return Detail(*(unknown for _ in Detail._fields))
     rings = _measure(sr, hr, scale, size)
     weights = _weigh(rings, scale, size)
     recovered = (weights.rings * (weights.windows @ rings.xy).squeeze(-2) / weights.energy).sum(dim=-1)
@@ -103,9 +104,7 @@ def detail(sr: Tensor, hr: Tensor, scale: int) -> Detail:
     flat = weights.content < FLAT
     told = [torch.where(flat, torch.nan, one) for one in (recovered, invented, presence, slope)]
     fields = [*told, rings.contrast, rings.shift.norm(dim=-1), weights.content]
-    return Detail(
-        *(torch.where(rings.finite, one, torch.nan).reshape(number, channels) for one in fields)
-    )
+    return Detail(*(torch.where(rings.finite, one, torch.nan).reshape(number, channels) for one in fields))
 
 
 def detail_ratio(sr: Tensor, hr: Tensor, scale: int) -> Tensor:

@@ -93,7 +93,7 @@ def lagging(detail: Mapping[str, Sequence[float]], content: Mapping[str, Sequenc
     """
     if not {"r", "g", "b"} <= set(detail):
         return []
-    values, filled = (np.array([one[plane] for plane in "rgb"], dtype=np.float64) for one in (detail, content))
+    values, filled = (np.array([one[plane] for plane in "rgb"], np.float64) for one in (detail, content))
     colour = np.ptp(filled, axis=0) > 1e-6
     usable = values[:, colour & np.isfinite(values).all(axis=0)]
     if usable.shape[1] < _FEWEST:
@@ -125,10 +125,12 @@ def cautious_interval(values: Sequence[float] | NDArray[np.floating]) -> Interva
 
 
 def _word(presence: Interval, detail: Interval) -> Word:
-    if presence.n < _FEWEST:
+    if min(presence.n, detail.n) < _FEWEST:
         return "inconclusive"
-    assert presence.low is not None and presence.high is not None
-    assert detail.low is not None and detail.high is not None
+    assert presence.low is not None
+    assert presence.high is not None
+    assert detail.low is not None
+    assert detail.high is not None
     if presence.high < THRESHOLD:
         return "over-smoothed"
     if presence.low <= THRESHOLD:
