@@ -261,7 +261,7 @@ class _Band(NamedTuple):
     frequencies: Tensor  # (2, B) cycles a pixel, y and x, float64
     sums: Tensor  # (B, K): bins → rings, in units of variance
     k: Tensor  # (K,) numbers of the rings, float64
-    count: Tensor  # (K,) bins of the whole spectrum in each ring, float64
+    population: Tensor  # (K,) bins of the whole spectrum in each ring, float64
 
 
 @lru_cache(maxsize=16)
@@ -301,7 +301,7 @@ def _weigh(rings: _Rings, scale: int, size: int) -> _Weights:
     in_window = rings.xx.sum(dim=-1)
     windows = 1 / (in_window + _EPS**2)
     energy = (windows[:, None] @ rings.xx).squeeze(-2).clamp(min=_TINY)
-    rounding = _STEP**2 * band.count / size**2 * windows.sum(dim=-1, keepdim=True)
+    rounding = _STEP**2 * band.population / size**2 * windows.sum(dim=-1, keepdim=True)
     of_ring = energy / (energy + rounding) / band.k
     of_ring = of_ring / of_ring.sum(dim=-1, keepdim=True)
     return _Weights(windows[:, None], of_ring, energy, (in_window * windows).mean(dim=-1))
