@@ -15,7 +15,7 @@ from srbench.checkpoint.read import read_latest
 from srbench.data.gate import doubt
 from srbench.datasets import TestSet
 from srbench.errors import CheckpointError, MetricUnavailable, SrbenchError, StoppedError, UsageError
-from srbench.files import sha256_file
+from srbench.files import canonical_json, sha256_file
 from srbench.foreign.pictures import Pictures, folder_hash
 from srbench.foreign.weights import Weights, read_weights
 from srbench.grammar import parse_term
@@ -33,12 +33,13 @@ from srbench.store.layout import RunPaths
 from srbench.store.pictures import write_picture
 from srbench.store.runs import read_record, read_summary
 from srbench.store.scores import Score, read_scores, write_scores
+from srbench.store.summary import write_summary
 from srbench.train.state import build_networks, load_weights
 from srbench.types import Picture, Plane, networks_of, scored_planes
 
 Grey = Literal["rgb", "keep"]
 
-DEFAULT_METRICS = ("psnr", "ssim", "lpips")
+DEFAULT_METRICS = ("psnr", "ssim", "lpips", "detail")
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ class Scoring:
 def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dict[str, str]]:
     """Metrics as typed → those that can be computed here, and label → reason for those that cannot.
 
+    A metric that is one value of several (`detail`) brings the others: they cost nothing more.
+
     Raises:
         UsageError: an unknown metric or parameter.
     """
@@ -98,11 +101,12 @@ def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dic
         term = parse_term(text)
         metric: Metric = registry().find("metric", term.name)
         settings = metric.settings(term.parameters)
-        label = _label(metric, settings)
-        try:
-            active[label] = ActiveMetric(label, metric, settings, metric.read_facts(settings))
-        except MetricUnavailable as reason:
-            unavailable[label] = str(reason)
+        for one in registry().family(metric):
+            label = _label(one, settings)
+            try:
+                active[label] = ActiveMetric(label, one, settings, one.read_facts(settings))
+            except MetricUnavailable as reason:
+                unavailable[label] = str(reason)
     return tuple(active.values()), unavailable
 
 
@@ -391,18 +395,20 @@ class _Scorer:
             target = reference(hr, scale, self.spec.scale, self._degrade).to(self._device)
             if sr.shape[1] == 1:
                 target = plane_of(target, networks_of(channels)[0])
-            for metric in self.scoring.metrics:
-                wanted = [one for one in items if one.scale == scale and one.metric.label == metric.label]
-                border = self._border(scale)
-                if not wanted or min(target.shape[-2:]) <= 2 * border:
-                    continue
-                planes = tuple(one.plane for one in wanted)
+            border = self._border(scale)
+            if min(target.shape[-2:]) <= 2 * border:
+                continue
+            for family in _families([one for one in items if one.scale == scale]):
+                planes = tuple(dict.fromkeys(one.plane for one in family))
                 prepared = prepare(sr, target, planes, border, grey_kept=grey_kept)
                 available = {"sr": prepared[0], "hr": prepared[1], "lr": lr, "scale": scale}
+                function = family[0].metric.function
                 with torch.no_grad():
-                    scores = metric.function(**called_with(metric.function, available))
-                for one, value in zip(wanted, scores.reshape(-1).tolist(), strict=True):
-                    values[one.key] = value
+                    outcome = function(**called_with(function, available))
+                for one in family:
+                    field = one.metric.component.field
+                    scores = getattr(outcome, field) if field else outcome
+                    values[one.key] = scores.reshape(-1)[planes.index(one.plane)].item()
         return [values[one.key] for one in items], prediction
 
     def _protocol(self, metric: ActiveMetric, plane: Plane, scale: int) -> Protocol:
@@ -419,6 +425,17 @@ class _Scorer:
 
     def _border(self, scale: int) -> int:
         return scale if self.scoring.border is None else self.scoring.border
+
+
+def _families(items: Sequence[_Item]) -> list[list[_Item]]:
+    """The scores that one call of a metric gives: its planes, and the values it returns together."""
+    families: dict[tuple[Any, ...], list[_Item]] = {}
+    for one in items:
+        component = one.metric.component
+        settings = canonical_json(one.metric.settings)
+        together = (component.build, settings) if component.field else (one.metric.label,)
+        families.setdefault(together, []).append(one)
+    return list(families.values())
 
 
 def _key(score: Score) -> tuple[Any, ...]:
@@ -483,7 +500,8 @@ def _store(
             labels[score.metric] = {"better": metric.better, "unit": metric.unit}
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
-    return write_scores(paths, scores, kept, labels, _missing(scoring, spec, scores), doubts)
+    write_scores(paths, scores, kept)
+    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores), doubts)
 
 
 def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score]) -> dict[str, str]:

@@ -77,6 +77,8 @@ class Comparison:
         """`A` or `B` where the interval leaves out zero; empty where the two cannot be told apart."""
         if self.n < 2 or self.low is None or self.high is None or self.low <= 0 <= self.high:
             return ""
+        if self.better == "neither":
+            return ""
         return "A" if (self.low > 0) == (self.better == "higher") else "B"
 
 
@@ -143,6 +145,8 @@ def compare(
     scores = PictureScores()
     comparisons = []
     for row, column in _common(rows_a, rows_b, len(side_a), len(side_b)):
+        if metrics is None and row.scores[column]["better"] == "neither":
+            continue
         of_a = [scores.of(one, column) for one in _alike(rows_a, row, column)]
         of_b = [scores.of(one, column) for one in _alike(rows_b, row, column)]
         comparisons.append(_compared(row, column, of_a, of_b))

@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from srbench.metrics.protocol import check_same_shape
-
-FLAT = 0.05
-"""A plane with less `content` has no detail that could be lost."""
+from srbench.metrics.verdict import FLAT
 
 _EPS = 4 / 255  # a window's standard deviation from which it counts in full
 _STEP = 1 / 255  # of an 8-bit picture: what rounding adds

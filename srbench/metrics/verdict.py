@@ -22,6 +22,9 @@ Cause: TypeAlias = Literal["undertrained", "loss"]
 THRESHOLD = 0.7
 """Of presence and detail: half the power."""
 
+FLAT = 0.05
+"""Of content; a plane with less has no detail that could be lost."""
+
 MISPLACED = 0.1
 """Pixels; a larger mean shift of SR is worth a warning."""
 
