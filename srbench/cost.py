@@ -12,7 +12,7 @@ from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from srbench.errors import SrbenchError
-from srbench.evaluate import upscaler_of
+from srbench.evaluate.upscalers import upscaler_of
 from srbench.files import canonical_json
 from srbench.memory import peak_bytes
 from srbench.predict import Networks, NetworkUpscaler, predict

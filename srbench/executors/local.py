@@ -11,7 +11,9 @@ import torch
 from srbench.checkpoint.read import read_latest
 from srbench.datasets import TestSet, build_dataset
 from srbench.errors import SrbenchError, StoppedError, UsageError
-from srbench.evaluate import Scoring, evaluate, upscaler_of
+from srbench.evaluate import evaluate
+from srbench.evaluate.scoring import Scoring
+from srbench.evaluate.upscalers import upscaler_of
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable

@@ -8,7 +8,7 @@ from torch import Tensor, device
 
 from srbench.datasets import TestSet
 from srbench.errors import PictureError, UsageError
-from srbench.evaluate import scored_networks
+from srbench.evaluate.upscalers import scored_networks
 from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tasks
 from srbench.images.png import read_picture, to_tensor
 from srbench.images.tiles import Degrade, read_rgb, reference

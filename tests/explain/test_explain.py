@@ -12,7 +12,8 @@ from small import picture_folder, small_job, small_request
 
 from srbench.datasets import build_dataset
 from srbench.errors import PictureError, StoppedError, UsageError
-from srbench.evaluate import Scoring, scored_networks
+from srbench.evaluate.scoring import Scoring
+from srbench.evaluate.upscalers import scored_networks
 from srbench.executors.local import Settings, execute
 from srbench.explain import Number, explain
 from srbench.explain.sources import FolderSource, RunSource
