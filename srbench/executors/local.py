@@ -184,9 +184,7 @@ def score_stored(
     for run in runs:
         try:
             stop.check()
-            spec = RunSpec.model_validate(
-                {key: value for key, value in run.record.spec.items() if key != "schema"}
-            )
+            spec = RunSpec.from_stored(run.record.spec)
             with run_lock(run.paths):
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))

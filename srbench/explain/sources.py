@@ -55,9 +55,7 @@ class RunSource:
     """
 
     def __init__(self, run: StoredRun, test: TestSet, scale: int | None, where: device) -> None:
-        spec = RunSpec.model_validate(
-            {key: value for key, value in run.record.spec.items() if key != "schema"}
-        )
+        spec = RunSpec.from_stored(run.record.spec)
         _, networks = scored_networks(spec, run.paths, where)
         for network in networks.values():
             network.eval()
