@@ -8,7 +8,7 @@ from srbench.types import RegisterDegradation, RegisterMetric
 
 @hookimpl
 def register_metrics(register: RegisterMetric) -> None:
-    """PSNR, SSIM, LPIPS, and the detail that SR has of HR."""
+    """PSNR, SSIM, LPIPS, consistency with LR, and the detail that SR has of HR."""
     register("psnr", "srbench.metrics.psnr:psnr", better="higher", unit="dB")
     register("ssim", "srbench.metrics.ssim:ssim", better="higher", facts="srbench.metrics.ssim:facts")
     register(
@@ -19,6 +19,7 @@ def register_metrics(register: RegisterMetric) -> None:
         facts="srbench.metrics.lpips:facts",
         shows=("net",),
     )
+    register("lr_consistency", "srbench.metrics.consistency:lr_consistency", better="higher", unit="dB")
     fields: dict[str, Literal["higher", "lower", "neither"]] = {
         "detail": "higher",
         "presence": "higher",

@@ -12,7 +12,7 @@ from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from srbench.errors import SrbenchError
-from srbench.evaluate import upscaler_of
+from srbench.evaluate.upscalers import upscaler_of
 from srbench.files import canonical_json
 from srbench.memory import peak_bytes
 from srbench.predict import Networks, NetworkUpscaler, predict
@@ -74,7 +74,7 @@ def _measure_run(run: StoredRun, device: torch.device) -> Cost:
     """The cost of a run's model; of its own networks only the shape matters, so they stay untrained."""
     from srbench.train.state import build_networks
 
-    spec = RunSpec.model_validate({key: one for key, one in run.record.spec.items() if key != "schema"})
+    spec = RunSpec.from_stored(run.record.spec)
     if spec.source is not None:
         _, upscaler = upscaler_of(spec, run.paths, (), device)
         assert isinstance(upscaler, NetworkUpscaler)

@@ -27,7 +27,7 @@ def check_providers(record: RunRecord, run_id: str) -> None:
     Raises:
         UsageError: a component now comes from another distribution, so it may be another thing.
     """
-    spec = RunSpec.model_validate({key: value for key, value in record.spec.items() if key != "schema"})
+    spec = RunSpec.from_stored(record.spec)
     before = record.provenance.get("providers", {})
     for label, now in providers(spec).items():
         then = before.get(label, now)

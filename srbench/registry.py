@@ -21,7 +21,7 @@ _GIVEN: Mapping[Kind, frozenset[str]] = {
     "model": frozenset({"planes", "scale"}),
     "loss": frozenset(),
     "dataset": frozenset(),
-    "metric": frozenset({"sr", "hr", "lr", "scale"}),
+    "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
 }
 """What the core itself passes to a component of each kind: not the user's to set."""
@@ -142,6 +142,10 @@ class Metric(Component):
     planes: tuple[Plane, ...] = ("r", "g", "b", "y")
     facts: Target | None = None
     shows: tuple[str, ...] = ()
+
+    def asks(self, *names: str) -> bool:
+        """Whether the metric asks for any of those pictures."""
+        return any(name in inspect.signature(self.build).parameters for name in names)
 
     def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What scores depend on beside `settings`, as plain data.

@@ -1,6 +1,7 @@
 """RunSpec: what a run is. Frozen, validated, with a canonical JSON and an id made from it."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,6 +75,11 @@ class RunSpec(_Frozen):
     batch: int | None
     patch: int | None
     source: Source | None = None
+
+    @classmethod
+    def from_stored(cls, data: Mapping[str, Any]) -> Self:
+        """The spec that `data()` gave `data` of; run.json and checkpoints hold it."""
+        return cls.model_validate({key: value for key, value in data.items() if key != "schema"})
 
     @property
     def trained(self) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small import MODEL, picture_folder, small_job, small_request
 
-from srbench.evaluate import Scoring, resolve_metrics
+from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute, score_stored
 from srbench.images.png import read_picture
 from srbench.images.resize import bicubic, resize_bicubic

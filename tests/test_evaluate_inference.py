@@ -9,7 +9,8 @@ from torch import nn
 
 from srbench.datasets import build_dataset
 from srbench.errors import SrbenchError, UsageError
-from srbench.evaluate import Scoring, evaluate, resolve_metrics
+from srbench.evaluate import evaluate
+from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.inference import Inference
 from srbench.plan import component_spec, untrained_spec
 from srbench.predict import NetworkUpscaler

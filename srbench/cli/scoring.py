@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from srbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from srbench.evaluate import Scoring
+    from srbench.evaluate.scoring import Scoring
 
 
 def scoring_of(
@@ -26,7 +26,7 @@ def scoring_of(
     Raises:
         UsageError: an unknown metric, parameter or rule, or a weights folder that is not there.
     """
-    from srbench.evaluate import DEFAULT_METRICS, Scoring, resolve_metrics
+    from srbench.evaluate.scoring import DEFAULT_METRICS, Scoring, resolve_metrics
     from srbench.grammar import split_list
     from srbench.inference import Inference
     from srbench.metrics.lpips import set_weights_dir

@@ -11,7 +11,9 @@ import torch
 from srbench.checkpoint.read import read_latest
 from srbench.datasets import TestSet, build_dataset
 from srbench.errors import SrbenchError, StoppedError, UsageError
-from srbench.evaluate import Scoring, evaluate, upscaler_of
+from srbench.evaluate import evaluate
+from srbench.evaluate.scoring import Scoring
+from srbench.evaluate.upscalers import upscaler_of
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable
@@ -182,9 +184,7 @@ def score_stored(
     for run in runs:
         try:
             stop.check()
-            spec = RunSpec.model_validate(
-                {key: value for key, value in run.record.spec.items() if key != "schema"}
-            )
+            spec = RunSpec.from_stored(run.record.spec)
             with run_lock(run.paths):
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))

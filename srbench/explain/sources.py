@@ -8,7 +8,7 @@ from torch import Tensor, device
 
 from srbench.datasets import TestSet
 from srbench.errors import PictureError, UsageError
-from srbench.evaluate import scored_networks
+from srbench.evaluate.upscalers import scored_networks
 from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tasks
 from srbench.images.png import read_picture, to_tensor
 from srbench.images.tiles import Degrade, read_rgb, reference
@@ -55,9 +55,7 @@ class RunSource:
     """
 
     def __init__(self, run: StoredRun, test: TestSet, scale: int | None, where: device) -> None:
-        spec = RunSpec.model_validate(
-            {key: value for key, value in run.record.spec.items() if key != "schema"}
-        )
+        spec = RunSpec.from_stored(run.record.spec)
         _, networks = scored_networks(spec, run.paths, where)
         for network in networks.values():
             network.eval()

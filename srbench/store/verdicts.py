@@ -56,7 +56,7 @@ def _scenes(
     scenes: dict[tuple[Any, ...], dict[str, _Measured]] = {}
     for score in scores:
         key = (
-            score.test, score.test_sha256, score.run_scale, score.scale, score.step, shared[score.protocol],
+            score.test, score.test_sha256, score.run_scale, score.scale, score.step, shared.get(score.protocol, ""),
         )  # fmt: skip
         found = scenes.setdefault(key, {}).setdefault(score.plane, _Measured())
         found.setdefault(score.metric, {})[score.image] = score.value

@@ -12,7 +12,8 @@ from small import picture_folder, small_job, small_request
 
 from srbench.datasets import build_dataset
 from srbench.errors import PictureError, StoppedError, UsageError
-from srbench.evaluate import Scoring, scored_networks
+from srbench.evaluate.scoring import Scoring
+from srbench.evaluate.upscalers import scored_networks
 from srbench.executors.local import Settings, execute
 from srbench.explain import Number, explain
 from srbench.explain.sources import FolderSource, RunSource
@@ -387,7 +388,7 @@ def test_inner_output_and_true_scale(root, results):
 def test_self_ensemble(root, results):
     """The mean over numpy's eight turns of the picture; only the network itself is srbench's."""
     run = find_run(results, "lapsrn")
-    spec = RunSpec.model_validate({key: one for key, one in run.record.spec.items() if key != "schema"})
+    spec = RunSpec.from_stored(run.record.spec)
     _, networks = scored_networks(spec, run.paths, CPU)
 
     def network(lr):

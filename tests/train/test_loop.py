@@ -9,7 +9,7 @@ import torch
 from small import StopAt, hashes, picture_folder, small_job, small_request
 
 from srbench.errors import DivergedError, StoppedError
-from srbench.evaluate import Scoring, resolve_metrics
+from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.plan import Budget, plan
 from srbench.store.history import read_lines

@@ -10,7 +10,7 @@ from torch import nn
 
 from srbench.api import hookimpl
 from srbench.errors import UsageError
-from srbench.evaluate import Scoring, resolve_metrics
+from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.plugins import Plugin, host

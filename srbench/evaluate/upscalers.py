@@ -1,0 +1,126 @@
+"""What a run is scored by: its newest checkpoint, a foreign weights file, or finished pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from srbench.checkpoint.read import read_latest
+from srbench.datasets import TestSet
+from srbench.errors import CheckpointError, UsageError
+from srbench.files import sha256_file
+from srbench.foreign.pictures import Pictures, folder_hash
+from srbench.foreign.weights import Weights, read_weights
+from srbench.inference import WHOLE, Inference
+from srbench.predict import Networks, NetworkUpscaler, Upscaler
+from srbench.registry import Model, registry
+from srbench.spec import RunSpec
+from srbench.store.layout import RunPaths
+from srbench.store.runs import read_record
+from srbench.train.state import build_networks, load_weights
+
+
+def upscaler_of(
+    spec: RunSpec,
+    paths: RunPaths,
+    tests: Sequence[TestSet],
+    device: torch.device,
+    inference: Inference = WHOLE,
+    *,
+    place: Path | None = None,
+    allow_missing: bool = False,
+) -> tuple[int, Upscaler]:
+    """The step and what a run is scored by: networks, or pictures that another program made.
+
+    Args:
+        spec: the run.
+        paths: its files.
+        tests: what it will be scored on.
+        device: where to compute.
+        inference: how pictures are put through networks.
+        place: of a foreign file or folder; None: where it was when it was first scored.
+        allow_missing: score the pictures that are there.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or it does not fit.
+        DatasetError: pictures of the test sets are missing.
+        UsageError: a foreign file is gone or changed, or tiles are asked for that cannot be.
+    """
+    if spec.source is not None and spec.source.kind == "pictures":
+        if inference != WHOLE:
+            raise UsageError(
+                f"{paths.id} is a folder of finished pictures. --tile and --self-ensemble are for networks; "
+                "leave them out."
+            )
+        folder = place or _source_of(spec, paths)
+        return 0, Pictures(folder, tests, spec.scale, allow_missing=allow_missing)
+    made_of: Model | Weights = registry().find("model", spec.model.name)
+    if spec.source is not None:
+        made_of = _weights(spec, place or _source_of(spec, paths), device)
+        step, networks = 0, made_of.networks
+    else:
+        step, networks = scored_networks(spec, paths, device)
+    return step, NetworkUpscaler(
+        networks,
+        spec.network_channels,
+        spec.scale,
+        made_of.size_multiple,
+        made_of.tileable,
+        device,
+        inference,
+    )
+
+
+def scored_networks(spec: RunSpec, paths: RunPaths, device: torch.device) -> tuple[int, Networks]:
+    """The step and the networks that a run is scored by: its newest sound checkpoint, or its foreign file.
+
+    Raises:
+        CheckpointError: there is none, or it does not fit.
+        UsageError: a foreign file is gone, changed, or holds pictures.
+    """
+    if spec.source is not None:
+        if spec.source.kind == "pictures":
+            raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
+        return 0, _weights(spec, _source_of(spec, paths), device).networks
+    networks = build_networks(spec, device)
+    if not spec.trained:
+        return 0, networks
+    found = read_latest(paths.checkpoints, spec.sha256, paths.id)
+    if found is None:
+        raise CheckpointError(
+            f"{paths.id} has no checkpoint yet, so there is nothing to score. Train it first."
+        )
+    load_weights(networks, found.model)
+    return found.step, networks
+
+
+def _weights(spec: RunSpec, place: Path, device: torch.device) -> Weights:
+    """The networks of a foreign weights file, channels_last on the device."""
+    weights = read_weights(place, spec.model, spec.scale, spec.channels)
+    for network in weights.networks.values():
+        network.to(device).to(memory_format=torch.channels_last)
+    return weights
+
+
+def _source_of(spec: RunSpec, paths: RunPaths) -> Path:
+    """Where a run's foreign file or folder lies, unchanged since it was first scored.
+
+    Raises:
+        UsageError: it is gone, or is another one now.
+    """
+    assert spec.source is not None
+    record = read_record(paths)
+    place = Path(str(record.provenance.get("source") if record else ""))
+    option = f"--{spec.source.kind} {place}"
+    if not place.exists():
+        raise UsageError(
+            f"{paths.id} was made of {place}, which is not there any more. Put it back, or give srbench eval "
+            "the same options with its new place."
+        )
+    now = folder_hash(place) if spec.source.kind == "pictures" else sha256_file(place)
+    if now != spec.source.sha256:
+        raise UsageError(
+            f"{place} has changed since {paths.id} was made of it. srbench eval {option} scores it as it is "
+            "now, beside the old one."
+        )
+    return place
