@@ -1,7 +1,7 @@
 """Stored scores → what the summary says of over-smoothing: a verdict a plane, and the channels that lag."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +9,6 @@ from srbench.files import canonical_json
 from srbench.metrics.bootstrap import Interval
 from srbench.metrics.verdict import FLAT, cautious_interval, lagging, verdict
 from srbench.store.scores import Score
-
-_Values: TypeAlias = dict[str, dict[str, float]]
-"""Metric → picture's name → score."""
 
 _OF_METRIC = ("metric", "plane", "settings", "facts")
 """Keys of a protocol that differ between the values of one measurement."""
@@ -55,9 +52,8 @@ def _scenes(
     }
     scenes: dict[tuple[Any, ...], dict[str, _Measured]] = {}
     for score in scores:
-        key = (
-            score.test, score.test_sha256, score.run_scale, score.scale, score.step, shared.get(score.protocol, ""),
-        )  # fmt: skip
+        conditions = shared.get(score.protocol, "")
+        key = (score.test, score.test_sha256, score.run_scale, score.scale, score.step, conditions)
         found = scenes.setdefault(key, {}).setdefault(score.plane, _Measured())
         found.setdefault(score.metric, {})[score.image] = score.value
         found.hashes[score.metric] = score.protocol
