@@ -110,6 +110,16 @@ def lagging(detail: Mapping[str, Sequence[float]], content: Mapping[str, Sequenc
     return sorted(found, key=lambda one: one.ratio.mean or 0.0)
 
 
+def psnr_alone(psnr_low: float | None, lpips_gain_low: float | None) -> bool:
+    """Whether PSNR is up and LPIPS has not improved: a hint that means rose and looks did not.
+
+    Args:
+        psnr_low: lower end of the paired interval of the PSNR gained.
+        lpips_gain_low: lower end of that of the LPIPS gained, less distance being a gain.
+    """
+    return psnr_low is not None and lpips_gain_low is not None and psnr_low > 0 >= lpips_gain_low
+
+
 def cautious_interval(values: Sequence[float] | NDArray[np.floating]) -> Interval:
     """Mean with the wider, at each end, of its percentile bootstrap and Student's t 95 % interval.
 
