@@ -87,7 +87,7 @@ def records(
             if column.metric == "presence" and column.plane in row.verdicts
             else None,
         }
-        for row in rows_of(runs, metrics, tests)
+        for row in rows_of(runs, metrics, tests, everything=True)
         for column, score in row.scores.items()
     ]
 
