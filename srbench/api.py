@@ -6,10 +6,13 @@ from srbench.data.place import data_dir
 from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
+from srbench.registry import resolve
 from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
 
 if TYPE_CHECKING:
     from srbench.images.resize import resize_bicubic
+    from srbench.metrics.lpips import facts as lpips_facts
+    from srbench.metrics.lpips import lpips_distance
 
 API_VERSION = 1
 """Raised when a hook or a guarantee changes in a way that plugins can notice."""
@@ -33,14 +36,21 @@ __all__ = [
     "data_dir",
     "did_you_mean",
     "hookimpl",
+    "lpips_distance",
+    "lpips_facts",
     "resize_bicubic",
 ]
 
 
+_LAZY = {
+    "lpips_distance": "srbench.metrics.lpips:lpips_distance",
+    "lpips_facts": "srbench.metrics.lpips:facts",
+    "resize_bicubic": "srbench.images.resize:resize_bicubic",
+}
+
+
 def __getattr__(name: str) -> object:
     """Parts that load torch come on first use, so that a plugin module stays cheap to import."""
-    if name == "resize_bicubic":
-        from srbench.images.resize import resize_bicubic
-
-        return resize_bicubic
+    if name in _LAZY:
+        return resolve(_LAZY[name])
     raise AttributeError(f"module 'srbench.api' has no attribute {name!r}")

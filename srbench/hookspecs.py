@@ -55,7 +55,10 @@ def register_losses(register: RegisterLoss) -> None:
     Args of `register`: `domain="plane"`: called once a network with what that network sees, which may be one
     plane; `domain="rgb"`: called with the recomposed RGB picture, differentiable through all networks.
     `scales="all"`: called at every scale the model predicts and summed; `"last"`: at the run scale alone.
-    Trainable parameters of a module join the optimizer and the checkpoint.
+    Trainable parameters of a module join the optimizer and the checkpoint. `facts(**settings)` gives what
+    training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
+    run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
+    of the checkpoint.
     """
 
 

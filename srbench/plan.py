@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from srbench.datasets import BuiltDataset, TestSet, build_dataset
-from srbench.errors import UsageError, did_you_mean
+from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
 from srbench.registry import Model, registry
@@ -258,7 +258,11 @@ def _losses(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         name = registry().spelling(loss)
         params = loss.settings(term.parameters)
         loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
-        terms.append(LossSpec(name=name, params=params, weight=term.weight))
+        try:
+            facts = loss.read_facts(params)
+        except MetricUnavailable as reason:
+            raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
+        terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=facts))
     return tuple(terms)
 
 

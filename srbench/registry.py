@@ -104,6 +104,15 @@ class Loss(Component):
 
     domain: Literal["plane", "rgb"] = "plane"
     scales: Literal["all", "last"] = "all"
+    facts: Target | None = None
+
+    def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What training depends on beside `settings`, as plain data.
+
+        Raises:
+            MetricUnavailable: the loss cannot be computed on this machine.
+        """
+        return _facts(self.facts, settings)
 
 
 @dataclass(frozen=True)
@@ -153,10 +162,7 @@ class Metric(Component):
         Raises:
             MetricUnavailable: the metric cannot be computed on this machine.
         """
-        if self.facts is None:
-            return {}
-        facts = resolve(self.facts)
-        return dict(facts(**called_with(facts, settings)))
+        return _facts(self.facts, settings)
 
 
 @dataclass(frozen=True)
@@ -282,6 +288,13 @@ def resolve(target: Target) -> Any:
     for part in attribute.split("."):
         value = getattr(value, part)
     return value
+
+
+def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if target is None:
+        return {}
+    facts = resolve(target)
+    return dict(facts(**called_with(facts, settings)))
 
 
 _CLASSES: dict[Kind, type[Component]] = {

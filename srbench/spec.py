@@ -31,9 +31,10 @@ class ComponentSpec(_Frozen):
 
 
 class LossSpec(ComponentSpec):
-    """One weighted term of a sum of losses."""
+    """One weighted term of a sum of losses; `facts` is what it depends on besides, such as frozen weights."""
 
     weight: float = 1.0
+    facts: dict[str, Any] = {}
 
 
 class DatasetSpec(ComponentSpec):
@@ -97,6 +98,9 @@ class RunSpec(_Frozen):
         for name, default in _LATER.items():
             if data[name] == default:
                 del data[name]
+        for term in data["loss"] or ():
+            if not term["facts"]:  # joined later, too
+                del term["facts"]
         return {"schema": 1, **data}
 
     @property

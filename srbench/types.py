@@ -119,6 +119,7 @@ class RegisterLoss(Protocol):
         *,
         domain: Literal["plane", "rgb"] = "plane",
         scales: Literal["all", "last"] = "all",
+        facts: Target | None = None,
     ) -> None: ...
 
 

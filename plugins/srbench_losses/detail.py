@@ -7,7 +7,7 @@ a pixel loss (`charbonnier+0.1*gradient`). What each asks of high frequencies, `
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from srbench_losses.pixel import Loss, check_same_shape
@@ -70,7 +70,7 @@ def ffl(alpha: float = 1.0, patch_factor: int = 1) -> Loss:
     return loss
 
 
-def laplacian(levels: int = 3) -> nn.Module:
+def laplacian(levels: int = 3) -> Loss:
     """L1 of the Laplacian pyramid: what lies in each octave counts the same.
 
     Σⱼ mean |Lⱼ(sr) − Lⱼ(hr)| over `levels` band-pass pictures and what is left below them. Since level j has
@@ -88,42 +88,34 @@ def laplacian(levels: int = 3) -> nn.Module:
     """
     if levels < 1:
         raise ValueError(f"laplacian needs at least 1 level, not {levels}")
-    return _Laplacian(levels)
 
-
-class _Laplacian(nn.Module):
-    def __init__(self, levels: int) -> None:
-        super().__init__()
-        self._levels = levels
-        tap = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-        # Not persistent: it is no part of a checkpoint.
-        self.register_buffer("_kernel", (tap[:, None] * tap)[None, None], persistent=False)
-
-    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+    def loss(sr: Tensor, hr: Tensor) -> Tensor:
         check_same_shape(sr, hr)
-        if min(sr.shape[-2:]) < 2**self._levels:
+        height, width = sr.shape[-2:]
+        if min(height, width) < 2**levels:
             raise ValueError(
-                f"{sr.shape[-1]}×{sr.shape[-2]} pixels are too few for {self._levels} levels; "
-                f"at least {2**self._levels} a side are needed"
+                f"{width}×{height} pixels are too few for {levels} levels; they take {2**levels} a side"
             )
         # The pyramid is linear: that of the difference is the difference of the two.
         left = (sr - hr).flatten(0, 1)[:, None]
         total = sr.new_zeros(())
-        for _ in range(self._levels):
-            smaller = self._blurred(left)[..., ::2, ::2]
-            total = total + (left - self._enlarged(smaller, left.shape[-2:])).abs().mean()
+        for _ in range(levels):
+            smaller = _blurred(left)[..., ::2, ::2]
+            total = total + (left - _enlarged(smaller, left)).abs().mean()
             left = smaller
         return total + left.abs().mean()
 
-    def _blurred(self, planes: Tensor) -> Tensor:
-        kernel: Tensor = self.get_buffer("_kernel")
-        return F.conv2d(F.pad(planes, (2, 2, 2, 2), mode="replicate"), kernel.to(planes.dtype))
+    return loss
 
-    def _enlarged(self, planes: Tensor, size: torch.Size) -> Tensor:
-        """Every second pixel from `planes`, the others between them."""
-        wide = F.interpolate(planes, scale_factor=2, mode="nearest")[..., : size[0], : size[1]]
-        sparse = torch.zeros_like(wide)
-        sparse[..., ::2, ::2] = wide[..., ::2, ::2]
-        mask = torch.zeros_like(wide[:1])
-        mask[..., ::2, ::2] = 1
-        return self._blurred(sparse) / self._blurred(mask)
+
+def _blurred(planes: Tensor) -> Tensor:
+    """(N, 1, H, W) under Burt and Adelson's kernel, edges repeated."""
+    tap = planes.new_tensor([1, 4, 6, 4, 1]) / 16
+    return F.conv2d(F.pad(planes, (2, 2, 2, 2), mode="replicate"), (tap[:, None] * tap)[None, None])
+
+
+def _enlarged(planes: Tensor, like: Tensor) -> Tensor:
+    """Every second pixel of `like` from `planes`, the others between them."""
+    sparse, mask = torch.zeros_like(like), torch.zeros_like(like[:1])
+    sparse[..., ::2, ::2], mask[..., ::2, ::2] = planes, 1
+    return _blurred(sparse) / _blurred(mask)

@@ -1,4 +1,4 @@
-"""What this plugin registers: the losses of single pixels, and those that ask for detail."""
+"""What this plugin registers: the losses of single pixels, those that ask for detail, and LPIPS."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,11 @@ from srbench.api import hookimpl
 
 @hookimpl
 def register_losses(register: Callable[..., None]) -> None:
-    """Name the losses of single pixels, and those that ask for detail."""
+    """Name them."""
     register("charbonnier", "srbench_losses.pixel:charbonnier")
     register("l1", "srbench_losses.pixel:l1")
     register("l2", "srbench_losses.pixel:l2")
     register("gradient", "srbench_losses.detail:gradient")
     register("ffl", "srbench_losses.detail:ffl")
     register("laplacian", "srbench_losses.detail:laplacian")
+    register("lpips", "srbench_losses.perceptual:lpips", domain="rgb", facts="srbench.api:lpips_facts")

@@ -8,7 +8,7 @@ import typer
 
 from srbench.cli import options
 from srbench.cli.run import report
-from srbench.cli.scoring import scoring_of
+from srbench.cli.scoring import scoring_of, use_lpips_weights
 from srbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def evaluate_run(
     root = results or default_results()
     found = [find_run(root, prefix) for prefix in runs or []]
     tests: list[TestSet] = [build_dataset(text).test for text in split_list(test or [])]
+    use_lpips_weights(lpips_weights)
     scoring = scoring_of(
-        metric, grey, lpips_weights, save_images,
+        metric, grey, save_images,
         border=border, tile=tile, overlap=overlap, self_ensemble=self_ensemble,
     )  # fmt: skip
     quiet = context.obj["quiet"]

@@ -68,7 +68,7 @@ def run(
     stop = Stop(parse_duration(max_time) if max_time is not None else None)
     # From here on a signal is a request to stop: also in the seconds that loading torch takes.
     with stop.listening():
-        from srbench.cli.scoring import scoring_of
+        from srbench.cli.scoring import scoring_of, use_lpips_weights
         from srbench.executors.local import Settings, execute
         from srbench.grammar import split_list
         from srbench.plan import Budget, Request, plan
@@ -94,6 +94,7 @@ def run(
             settings={key: value for key, value in typed.items() if value is not None},
             budget=Budget(steps, epochs),
         )
+        use_lpips_weights(lpips_weights)  # a loss may need them too
         jobs = plan(request)
         settings = Settings(
             device=pick_device(device),
@@ -102,7 +103,6 @@ def run(
             scoring=scoring_of(
                 metric,
                 grey,
-                lpips_weights,
                 save_images,
                 border=border,
                 tile=tile,

@@ -10,10 +10,22 @@ if TYPE_CHECKING:
     from srbench.evaluate.scoring import Scoring
 
 
+def use_lpips_weights(folder: Path | None) -> None:
+    """Look for LPIPS weights in that folder first, for metrics and losses alike.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    from srbench.metrics.lpips import set_weights_dir
+
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"--lpips-weights {folder} is no folder. Name the folder that holds the weights.")
+    set_weights_dir(folder)
+
+
 def scoring_of(
     metrics: Sequence[str] | None,
     grey: str,
-    lpips_weights: Path | None,
     save_images: int,
     *,
     border: str = "scale",
@@ -24,12 +36,11 @@ def scoring_of(
     """Look up the metrics, find their weights, and say now what will be left empty.
 
     Raises:
-        UsageError: an unknown metric, parameter or rule, or a weights folder that is not there.
+        UsageError: an unknown metric, parameter or rule.
     """
     from srbench.evaluate.scoring import DEFAULT_METRICS, Scoring, resolve_metrics
     from srbench.grammar import split_list
     from srbench.inference import Inference
-    from srbench.metrics.lpips import set_weights_dir
     from srbench.progress import console
 
     if grey not in ("rgb", "keep"):
@@ -40,11 +51,6 @@ def scoring_of(
         inference = Inference(tile, overlap, self_ensemble)
     except ValueError as error:
         raise UsageError(f"--tile and --overlap do not go together: {error}.") from error
-    if lpips_weights is not None and not lpips_weights.is_dir():
-        raise UsageError(
-            f"--lpips-weights {lpips_weights} is no folder. Name the folder that holds the weights."
-        )
-    set_weights_dir(lpips_weights)
     active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
     for reason in unavailable.values():
         console.print(reason, markup=False, highlight=False, soft_wrap=True)

@@ -95,6 +95,38 @@ def lpips(sr: Tensor, hr: Tensor, net: Net = "alex") -> Tensor:
     return scores
 
 
+def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
+    """LPIPS of each picture, differentiable with respect to `sr`: what the metric measures, as a loss.
+
+    Computed in float32 for the whole batch at once; the network is never trained.
+
+    Args:
+        sr: (N, 3, H, W) RGB, floating point; what lies outside [0, 1] is taken as it is.
+        hr: ground truth, same shape, in [0, 1].
+        net: backbone, `alex`, `vgg` or `squeeze`.
+
+    Returns:
+        (N,), float32, on the device of `sr`.
+
+    Raises:
+        ValueError: the shapes differ, are not (N, 3, H, W), or are smaller than the backbone can take.
+        MetricUnavailable: no weights can be had.
+
+    Source: Zhang et al. 2018, arXiv:1801.03924.
+    """
+    check_same_shape(sr, hr)
+    if sr.shape[1] != 3:
+        raise ValueError(f"LPIPS takes RGB (N, 3, H, W), not {tuple(sr.shape)}")
+    smallest = _SMALLEST_SIDE[net]
+    if min(sr.shape[-2:]) < smallest:
+        raise ValueError(
+            f"LPIPS ({net}) needs at least {smallest} pixels a side, not {sr.shape[-1]}×{sr.shape[-2]}"
+        )
+    with torch.autocast(sr.device.type, enabled=False):
+        distance: Tensor = _network(net, sr.device)(2 * sr.float() - 1, 2 * hr.float() - 1)
+    return distance.reshape(-1)
+
+
 @lru_cache(maxsize=4)
 def _network(net: Net, device: torch.device) -> nn.Module:
     """The package's network with our backbone weights, on `device`, never trained."""
