@@ -199,16 +199,17 @@ class NetworkUpscaler:
             need = int(self._bytes_per_pixel * lr.shape[-2] * lr.shape[-1])
             if need > 0.9 * available_bytes():
                 raise MemoryShortError
-        return self._predict(lr, self.inference)
+        return self.predicted(lr, self.inference)
 
-    def _predict(self, lr: Tensor, inference: Inference) -> "Prediction":
+    def predicted(self, lr: Tensor, inference: Inference) -> "Prediction":
+        """What the networks make of LR (1, 3, h, w), put through them as `inference` says."""
         return predict(self.networks, self.channels, lr, self.run_scale, self.size_multiple, inference)
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
         side = math.ceil(64 / self.size_multiple) * self.size_multiple
         lr = torch.zeros(1, 3, side, side, device=self.device)
-        return peak_bytes(lambda: self._predict(lr, WHOLE)) / side**2
+        return peak_bytes(lambda: self.predicted(lr, WHOLE)) / side**2
 
 
 def check_tileable(tileable: bool, inference: Inference) -> None:
