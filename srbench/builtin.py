@@ -1,12 +1,14 @@
 """The core's own plugin: what srbench itself provides, through the same hooks as everyone's."""
 
+from typing import Literal
+
 from srbench.hookspecs import hookimpl
 from srbench.types import RegisterDegradation, RegisterMetric
 
 
 @hookimpl
 def register_metrics(register: RegisterMetric) -> None:
-    """PSNR, SSIM and LPIPS."""
+    """PSNR, SSIM, LPIPS, consistency with LR, and the detail that SR has of HR."""
     register("psnr", "srbench.metrics.psnr:psnr", better="higher", unit="dB")
     register("ssim", "srbench.metrics.ssim:ssim", better="higher", facts="srbench.metrics.ssim:facts")
     register(
@@ -17,6 +19,19 @@ def register_metrics(register: RegisterMetric) -> None:
         facts="srbench.metrics.lpips:facts",
         shows=("net",),
     )
+    register("lr_consistency", "srbench.metrics.consistency:lr_consistency", better="higher", unit="dB")
+    fields: dict[str, Literal["higher", "lower", "neither"]] = {
+        "detail": "higher",
+        "presence": "higher",
+        "invented": "lower",
+        "slope": "neither",
+        "contrast": "neither",
+        "shift": "neither",
+        "content": "neither",
+    }
+    for name, better in fields.items():
+        unit = "px" if name == "shift" else ""
+        register(name, "srbench.metrics.detail:detail", better=better, unit=unit, field=name)
 
 
 @hookimpl

@@ -81,15 +81,19 @@ def register_metrics(register: RegisterMetric) -> None:
 
         register("psnr", "my_metrics.psnr:psnr", better="higher", unit="dB")
 
-    The callable asks by parameter name for any of `sr`, `hr`, `lr`, `scale`; its other parameters are its
-    settings (`ssim:edge=replicate`). Pictures arrive rounded to 8 bits, border-cropped, float32 in [0, 1].
+    The callable asks by parameter name for any of `sr`, `hr`, `lr`, `degraded` (SR degraded again) and
+    `scale`; its other parameters are its settings (`ssim:edge=replicate`). Pictures arrive rounded to 8 bits,
+    border-cropped, float32 in [0, 1].
     For single planes (`planes=("r", "g", "b", "y")`) they are `(N, C, H, W)`, one channel a plane, and the
     result is `(N, C)`; for `planes=("rgb",)` they are `(N, 3, H, W)` and the result is `(N,)`. One that does
     not ask for `hr` is a no-reference metric.
 
-    Args of `register`: `better` the direction; `unit`; `planes`; `facts(**settings)` gives what a score
+    Args of `register`: `better` the direction, or `neither` for a value that describes a picture and ranks
+    nothing (tables show it where it is asked for); `unit`; `planes`; `facts(**settings)` gives what a score
     depends on besides the settings (weights, window), as plain data for the protocol, and raises
-    `MetricUnavailable` where the metric cannot run; `shows` the settings always named in tables.
+    `MetricUnavailable` where the metric cannot run; `shows` the settings always named in tables. A function
+    that measures several things at once returns a NamedTuple and is registered once a `field` of it: where
+    one is asked for, all are scored, by one call.
     """
 
 

@@ -21,7 +21,7 @@ _GIVEN: Mapping[Kind, frozenset[str]] = {
     "model": frozenset({"planes", "scale"}),
     "loss": frozenset(),
     "dataset": frozenset(),
-    "metric": frozenset({"sr", "hr", "lr", "scale"}),
+    "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
 }
 """What the core itself passes to a component of each kind: not the user's to set."""
@@ -136,11 +136,16 @@ class DatasetComponent(Component):
 class Metric(Component):
     """A metric; the fields are what `register_metrics` takes."""
 
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower", "neither"] = "higher"
+    field: str = ""
     unit: str = ""
     planes: tuple[Plane, ...] = ("r", "g", "b", "y")
     facts: Target | None = None
     shows: tuple[str, ...] = ()
+
+    def asks(self, *names: str) -> bool:
+        """Whether the metric asks for any of those pictures."""
+        return any(name in inspect.signature(self.build).parameters for name in names)
 
     def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What scores depend on beside `settings`, as plain data.
@@ -229,6 +234,19 @@ class Registry:
         alone = len(self._components[component.kind][component.name]) == 1
         return component.name if alone else f"{component.plugin.dist}/{component.name}"
 
+    def family(self, metric: Metric) -> list[Metric]:
+        """The metrics that one call gives: those of its plugin that are fields of one function's result."""
+        if not metric.field:
+            return [metric]
+        everything = (one for found in self._components["metric"].values() for one in found)
+        return [
+            one
+            for one in everything
+            if isinstance(one, Metric)
+            and one.field
+            and (one.plugin, one.target) == (metric.plugin, metric.target)
+        ]
+
     def rows(self) -> list[Row]:
         """Everything named, refused or broken; a plugin of events alone is a row too."""
         rows = []
@@ -298,8 +316,8 @@ def _component(
     }
     if values.get("channels", "rgb") not in CHANNELS:
         raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
-    if kind == "metric" and values.get("better") not in ("higher", "lower"):
-        raise ValueError("better must be 'higher' or 'lower'")
+    if kind == "metric" and values.get("better") not in ("higher", "lower", "neither"):
+        raise ValueError("better must be 'higher', 'lower' or 'neither'")
     for plane in values.get("planes", ()):
         if plane not in ("r", "g", "b", "y", "rgb"):
             raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")

@@ -136,11 +136,12 @@ class RegisterMetric(Protocol):
         name: str,
         metric: Target,
         *,
-        better: Literal["higher", "lower"],
+        better: Literal["higher", "lower", "neither"],
         unit: str = "",
         planes: Sequence[Plane] = ("r", "g", "b", "y"),
         facts: Target | None = None,
         shows: Sequence[str] = (),
+        field: str = "",
     ) -> None: ...
 
 

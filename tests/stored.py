@@ -12,6 +12,7 @@ from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.runs import RunRecord, StoredRun, list_runs, write_record
 from srbench.store.scores import Score, write_scores
+from srbench.store.summary import write_summary
 
 SAMPLE = sha256_text("the sample's pictures")
 METRICS = {
@@ -138,7 +139,8 @@ def store(
         scores = [score for part, _ in parts for score in part]
         protocols = {key: one for _, protocols in parts for key, one in protocols.items()}
         labels = {score.metric for score in scores}
-        write_scores(paths, scores, protocols, {one: METRICS[one] for one in labels}, unavailable or {})
+        write_scores(paths, scores, protocols)
+        write_summary(paths, scores, protocols, {one: METRICS[one] for one in labels}, unavailable or {})
     return paths
 
 

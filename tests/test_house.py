@@ -18,6 +18,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 
 LEVELS = (
     ("cli", "__main__", "api"),
+    ("verdict",),
     ("compare", "explain"),
     ("table",),
     ("executors", "cost"),

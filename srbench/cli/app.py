@@ -66,6 +66,7 @@ _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
 _add("data", "data", "app")
 _add("compare", "compare", "compare")
+_add("verdict", "verdict", "verdict")
 _add("explain", "explain", "explain")
 _add("plugins", "plugins", "plugins")
 

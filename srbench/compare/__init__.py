@@ -16,6 +16,7 @@ import numpy as np
 
 from srbench.errors import UsageError
 from srbench.metrics.bootstrap import difference_interval, pictures_needed
+from srbench.metrics.verdict import psnr_alone
 from srbench.store.runs import StoredRun, find_run, list_runs
 from srbench.table.protocols import differing
 from srbench.table.ranks import PictureScores
@@ -77,6 +78,8 @@ class Comparison:
         """`A` or `B` where the interval leaves out zero; empty where the two cannot be told apart."""
         if self.n < 2 or self.low is None or self.high is None or self.low <= 0 <= self.high:
             return ""
+        if self.better == "neither":
+            return ""
         return "A" if (self.low > 0) == (self.better == "higher") else "B"
 
 
@@ -86,6 +89,14 @@ class Compared:
 
     comparisons: list[Comparison]
     skipped: list[str]
+
+
+def is_psnr_alone(comparisons: Sequence[Comparison]) -> bool:
+    """Whether A's PSNR is up on every plane compared, and its LPIPS not improved by any network compared."""
+    psnr = [one for one in comparisons if one.column.metric == "psnr"]
+    lpips = [one for one in comparisons if one.column.metric.partition(":")[0] == "lpips"]
+    gains = [None if one.high is None else -one.high for one in lpips]  # less distance is a gain
+    return bool(psnr and lpips) and all(psnr_alone(up.low, gain) for up in psnr for gain in gains)
 
 
 def find_side(root: Path, text: str) -> list[StoredRun]:
@@ -143,6 +154,8 @@ def compare(
     scores = PictureScores()
     comparisons = []
     for row, column in _common(rows_a, rows_b, len(side_a), len(side_b)):
+        if metrics is None and row.scores[column]["better"] == "neither":
+            continue
         of_a = [scores.of(one, column) for one in _alike(rows_a, row, column)]
         of_b = [scores.of(one, column) for one in _alike(rows_b, row, column)]
         comparisons.append(_compared(row, column, of_a, of_b))

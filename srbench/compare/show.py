@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
-from srbench.compare import Compared, Comparison
+from srbench.compare import Compared, Comparison, is_psnr_alone
 from srbench.store.runs import StoredRun
-from srbench.table.blocks import Metric, scene_name
+from srbench.table.blocks import Metric, digits_of, scene_name
 from srbench.table.markup import escape_markdown
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def render(
         for one in group:
             table.add_row(*(Text(cell, style="bold" if one.winner else "") for cell in _cells(one)))
         shown += ["", Text(_title(scene, group), style="bold"), table, ""]
-        shown += [Text(line) for line in _extremes(group)]
+        shown += [Text(line) for line in [*_extremes(group), *_findings(group)]]
     notes = [Text(f"Not compared: {reason}") for reason in compared.skipped]
     return Group(*shown, "", *notes, Text(_LEGEND, style="dim"))
 
@@ -115,7 +115,7 @@ def _markdown(
         lines += [[escape_markdown(cell) for cell in _cells(one)] for one in group]
         parts.append(f"**{escape_markdown(_title(scene, group))}**")
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-        parts += [escape_markdown(line) for line in _extremes(group)]
+        parts += [escape_markdown(line) for line in [*_extremes(group), *_findings(group)]]
     parts += [escape_markdown(f"Not compared: {reason}") for reason in skipped]
     return "\n\n".join([*parts, _LEGEND]) + "\n"
 
@@ -167,8 +167,26 @@ def _extremes(group: Sequence[Comparison]) -> list[str]:
     return lines
 
 
+def _findings(group: Sequence[Comparison]) -> list[str]:
+    """Which of the two has more true detail, and whether PSNR alone speaks for A."""
+    found = [one for one in group if one.column.metric == "detail" and one.difference is not None]
+    lines = []
+    for side in ("A", "B"):
+        sign = 1 if side == "A" else -1
+        won = [
+            f"{one.column.plane} ({sign * (one.difference or 0):+.3f})" for one in found if one.winner == side
+        ]
+        if won:
+            lines.append(f"{side} has more of HR's detail in {', '.join(won)}.")
+    if found and not lines:
+        lines.append("Neither has surely more of HR's detail.")
+    if is_psnr_alone(group):
+        lines.append("PSNR up, LPIPS not improved: A is nearer to HR on average, and does not look nearer.")
+    return lines
+
+
 def _digits(one: Comparison) -> int:
-    return 2 if one.unit == "dB" or abs(one.a or 0) >= 10 else 4
+    return digits_of(Metric(one.column.metric, one.better, one.unit), [one.a or 0])
 
 
 def _finite(value: float) -> float | None:

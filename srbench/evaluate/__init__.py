@@ -21,6 +21,7 @@ from srbench.store.layout import RunPaths
 from srbench.store.pictures import write_picture
 from srbench.store.runs import read_summary
 from srbench.store.scores import Score, read_scores, write_scores
+from srbench.store.summary import write_summary
 from srbench.types import scored_planes
 
 _log = logging.getLogger(__name__)
@@ -206,7 +207,8 @@ def _store(
             labels[score.metric] = {"better": metric.better, "unit": metric.unit}
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
-    return write_scores(paths, scores, kept, labels, _missing(scoring, spec, scores), doubts)
+    write_scores(paths, scores, kept)
+    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores), doubts)
 
 
 def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score]) -> dict[str, str]:

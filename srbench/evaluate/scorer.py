@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from srbench.evaluate.scoring import ActiveMetric, Scoring
-from srbench.images.png import read_picture
+from srbench.files import canonical_json
+from srbench.images.png import quantise, read_picture
 from srbench.images.tiles import Degrade, read_rgb, reference
-from srbench.metrics.protocol import Protocol, prepare
+from srbench.metrics.protocol import Protocol, crop, planes_of, prepare
 from srbench.parameters import called_with
 from srbench.predict import Upscaler, plane_of
 from srbench.registry import registry
 from srbench.spec import RunSpec
-from srbench.types import Picture, Plane, networks_of, scored_planes
+from srbench.types import Channels, Picture, Plane, networks_of, scored_planes
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,27 @@ class Scorer:
         values = {one.key: math.nan for one in items}
         for scale, sr in prediction.items():
             target = reference(hr, scale, self.spec.scale, self._degrade).to(self._device)
-            if sr.shape[1] == 1:
-                target = plane_of(target, networks_of(channels)[0])
-            for metric in self.scoring.metrics:
-                wanted = [one for one in items if one.scale == scale and one.metric.label == metric.label]
-                border = self._border(scale)
-                if not wanted or min(target.shape[-2:]) <= 2 * border:
-                    continue
-                planes = tuple(one.plane for one in wanted)
-                prepared = prepare(sr, target, planes, border, grey_kept=grey_kept)
-                available = {"sr": prepared[0], "hr": prepared[1], "lr": lr, "scale": scale}
+            target = _like(target, sr, channels)
+            border = self._border(scale)
+            if min(target.shape[-2:]) <= 2 * border:
+                continue
+            for family in _families([one for one in items if one.scale == scale]):
+                planes = tuple(dict.fromkeys(one.plane for one in family))
+                function = family[0].metric.function
+                available: dict[str, Any] = {"scale": scale}
+                available["sr"], available["hr"] = prepare(sr, target, planes, border, grey_kept=grey_kept)
+                if family[0].metric.component.asks("lr", "degraded"):
+                    sides = self._degrade(quantise(sr), scale).float(), _like(lr, sr, channels)
+                    inside = border // scale
+                    available["degraded"], available["lr"] = (
+                        crop(planes_of(side, planes, grey_kept=grey_kept), inside) for side in sides
+                    )
                 with torch.no_grad():
-                    scores = metric.function(**called_with(metric.function, available))
-                for one, value in zip(wanted, scores.reshape(-1).tolist(), strict=True):
-                    values[one.key] = value
+                    outcome = function(**called_with(function, available))
+                for one in family:
+                    field = one.metric.component.field
+                    scores = getattr(outcome, field) if field else outcome
+                    values[one.key] = scores.reshape(-1)[planes.index(one.plane)].item()
         return [values[one.key] for one in items], prediction
 
     def _protocol(self, metric: ActiveMetric, plane: Plane, scale: int) -> Protocol:
@@ -107,3 +115,18 @@ class Scorer:
 
     def _border(self, scale: int) -> int:
         return scale if self.scoring.border is None else self.scoring.border
+
+
+def _like(rgb: Tensor, sr: Tensor, channels: Channels) -> Tensor:
+    """An RGB picture with the planes of SR, which has one alone where the run has."""
+    return plane_of(rgb, networks_of(channels)[0]) if sr.shape[1] == 1 else rgb
+
+
+def _families(items: Sequence[Item]) -> list[list[Item]]:
+    """The scores that one call gives: a metric's planes, and the values that are measured together."""
+    families: dict[tuple[Any, ...], list[Item]] = {}
+    for one in items:
+        component = one.metric.component
+        together = (component.build, canonical_json(one.metric.settings)) if component.field else ()
+        families.setdefault(together or (one.metric.label,), []).append(one)
+    return list(families.values())

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import Tensor
-
 from srbench.errors import MetricUnavailable
 from srbench.grammar import parse_term
 from srbench.inference import WHOLE, Inference
@@ -14,7 +12,7 @@ from srbench.registry import Metric, registry
 
 Grey = Literal["rgb", "keep"]
 
-DEFAULT_METRICS = ("psnr", "ssim", "lpips")
+DEFAULT_METRICS = ("psnr", "ssim", "lpips", "detail")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class ActiveMetric:
     facts: Mapping[str, Any]
 
     @property
-    def function(self) -> Callable[..., Tensor]:
+    def function(self) -> Callable[..., Any]:
         """The metric with its settings filled in."""
         return functools.partial(self.component.build, **self.settings)
 
@@ -63,6 +61,8 @@ class Scoring:
 def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dict[str, str]]:
     """Metrics as typed → those that can be computed here, and label → reason for those that cannot.
 
+    A metric that is one value of several (`detail`) brings the others: they cost nothing more.
+
     Raises:
         UsageError: an unknown metric or parameter.
     """
@@ -72,11 +72,12 @@ def resolve_metrics(texts: Sequence[str]) -> tuple[tuple[ActiveMetric, ...], dic
         term = parse_term(text)
         metric: Metric = registry().find("metric", term.name)
         settings = metric.settings(term.parameters)
-        label = _label(metric, settings)
-        try:
-            active[label] = ActiveMetric(label, metric, settings, metric.read_facts(settings))
-        except MetricUnavailable as reason:
-            unavailable[label] = str(reason)
+        for one in registry().family(metric):
+            label = _label(one, settings)
+            try:
+                active[label] = ActiveMetric(label, one, settings, one.read_facts(settings))
+            except MetricUnavailable as reason:
+                unavailable[label] = str(reason)
     return tuple(active.values()), unavailable
 
 

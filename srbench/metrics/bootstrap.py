@@ -129,6 +129,39 @@ def difference_interval(
     return Interval(float(of_a.mean() - of_b.mean()), float(low), float(high), n, left_out)
 
 
+def ratio_interval(
+    above: NDArray[np.floating],
+    below: NDArray[np.floating],
+    *,
+    draws: int = 10_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Ratio of two means over the same pictures, with its percentile bootstrap interval over pictures.
+
+    Args:
+        above, below: one finite value a picture, in the same order.
+        draws: as in `mean_interval`.
+        level: as in `mean_interval`.
+        seed: as in `mean_interval`.
+
+    Returns:
+        ratio, low, high, n, 0; the three are None with no picture, or where the mean of `below`, or that of a
+        draw, is not positive.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 10.3.
+    """
+    n = len(above)
+    if n == 0 or below.mean() <= 0:
+        return Interval(None, None, None, n, 0)
+    drawn = [(above[chosen].mean(axis=1), below[chosen].mean(axis=1)) for chosen in _chosen(n, draws, seed)]
+    tops, bottoms = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    if (bottoms <= 0).any():
+        return Interval(None, None, None, n, 0)
+    low, high = _percentiles(tops / bottoms, level)
+    return Interval(float(above.mean() / below.mean()), float(low), float(high), n, 0)
+
+
 def are_apart(differences: NDArray[np.floating], *, draws: int = 10_000, seed: int = 0) -> NDArray[np.bool_]:
     """Whether the 95 % interval of each row's mean, as `mean_interval` has it, leaves out zero.
 

@@ -93,8 +93,8 @@ def prepare(
     if sr.shape[1] != 3 and not (sr.shape[1] == 1 and len(planes) == 1 and planes[0] in _INDEX):
         raise ValueError(f"planes {', '.join(planes)} need (N, 3, H, W), not {tuple(sr.shape)}")
     # Quantise, then luma, then crop: luma of an 8-bit file, as every toolbox that reads SR from disk.
-    inside = (..., slice(border, height - border), slice(border, width - border))
-    return tuple(_choose(quantise(x), planes, grey_kept)[inside] for x in (sr, hr))  # type: ignore[return-value]
+    chosen = [crop(planes_of(quantise(x), planes, grey_kept=grey_kept), border) for x in (sr, hr)]
+    return chosen[0], chosen[1]
 
 
 def check_same_shape(sr: Tensor, hr: Tensor) -> None:
@@ -105,7 +105,20 @@ def check_same_shape(sr: Tensor, hr: Tensor) -> None:
         )
 
 
-def _choose(rgb: Tensor, planes: Sequence[Plane], grey_kept: bool) -> Tensor:
+def crop(picture: Tensor, border: Border) -> Tensor:
+    """A picture (N, C, H, W) without `border` pixels at each side."""
+    height, width = picture.shape[-2:]
+    return picture[..., border : height - border, border : width - border]
+
+
+def planes_of(rgb: Tensor, planes: Sequence[Plane], *, grey_kept: bool = False) -> Tensor:
+    """(N, 3, H, W) → (N, P, H, W), the planes asked for; what `prepare` does to SR and HR.
+
+    Args:
+        rgb: in [0, 1]; returned as it is where it has one plane alone, or where `planes` is rgb.
+        planes: as in `prepare`.
+        grey_kept: as in `prepare`.
+    """
     if planes[0] == "rgb" or rgb.shape[1] == 1:
         return rgb
     chosen = []

@@ -1,20 +1,17 @@
-"""scores.parquet, a row a score, and summary.json, its means with intervals, written together."""
+"""scores.parquet: a row a score."""
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srbench.errors import StoreError
-from srbench.files import canonical_json, write_atomic, write_json
-from srbench.metrics.bootstrap import mean_interval
-from srbench.store.layout import SCHEMA, RunPaths
+from srbench.files import canonical_json, write_atomic
+from srbench.store.layout import RunPaths
 
 
 @dataclass(frozen=True)
@@ -103,75 +100,25 @@ def read_series(paths: RunPaths) -> dict[Series, dict[str, float]]:
     scores, _ = read_scores(paths)
     found: dict[Series, dict[str, float]] = {}
     for score in scores:
-        found.setdefault(_series(score), {})[score.image] = score.value
+        found.setdefault(series_of(score), {})[score.image] = score.value
     return found
 
 
-def write_scores(
-    paths: RunPaths,
-    scores: Sequence[Score],
-    protocols: Mapping[str, Any],
-    metrics: Mapping[str, Mapping[str, str]],
-    unavailable: Mapping[str, str],
-    unverified: Mapping[tuple[str, str], str] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Store `scores` and their summary; returns the summary.
-
-    Args:
-        paths: the run.
-        scores: all scores of the run, also those stored before.
-        protocols: protocol hash → protocol as plain data.
-        metrics: label → `{"better": "higher"|"lower", "unit": …}`, of each label in `scores`.
-        unavailable: label → why the metric could not be computed here.
-        unverified: test and its SHA-256 → why it is not the published set of that name.
+def write_scores(paths: RunPaths, scores: Sequence[Score], protocols: Mapping[str, Any]) -> None:
+    """Store all scores of a run, and the text of their protocols.
 
     Raises:
-        StoreError: the files cannot be written.
+        StoreError: the file cannot be written.
     """
     metadata = {b"protocols": canonical_json(protocols).encode()}
     table = pa.Table.from_pylist([asdict(score) for score in scores], schema=_SCHEMA.with_metadata(metadata))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     write_atomic(paths.scores, buffer.getvalue())
-    summary = {
-        "schema": SCHEMA,
-        "scores": list(_means(scores, metrics)),
-        "protocols": dict(protocols),
-        "unavailable": dict(unavailable),
-        "unverified": [
-            {"test": test, "test_sha256": sha256, "reason": reason}
-            for (test, sha256), reason in sorted(unverified.items())
-        ],
-    }
-    write_json(paths.summary, summary)
-    return summary
 
 
-def _means(scores: Sequence[Score], metrics: Mapping[str, Mapping[str, str]]) -> Iterable[dict[str, Any]]:
-    groups: dict[Series, list[float]] = {}
-    for score in scores:
-        groups.setdefault(_series(score), []).append(score.value)
-    for series, values in groups.items():
-        mean, low, high, n, left_out = mean_interval(np.array(values))
-        yield {
-            "test": series.test,
-            "test_sha256": series.test_sha256,
-            "run_scale": series.run_scale,
-            "scale": series.scale,
-            "plane": series.plane,
-            "metric": series.metric,
-            **metrics[series.metric],
-            "step": series.step,
-            "mean": mean if n else None,
-            "ci_low": low if n else None,
-            "ci_high": high if n else None,
-            "n": n,
-            "left_out": left_out,
-            "protocol": series.protocol,
-        }
-
-
-def _series(score: Score) -> Series:
+def series_of(score: Score) -> Series:
+    """What the mean that `score` enters is over."""
     return Series(
         score.test,
         score.test_sha256,

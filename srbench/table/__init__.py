@@ -3,6 +3,7 @@
     labels.py    spec → short labels, settings only where runs differ in them
     rows.py      summaries → rows, in the order to show
     blocks.py    rows → blocks that may be compared, cells, notes
+    said.py      what is said of over-smoothing
     ranks.py     which value of a column is best, by a paired test over the pictures
     protocols.py the protocols behind the rows, and in what they differ
     terminal.py, markup.py   what they look like
@@ -46,6 +47,7 @@ KEYS = (
     "ci_high",
     "n",
     "protocol",
+    "verdict",
 )
 """Of a record. Scripts rely on these names."""
 
@@ -56,8 +58,8 @@ def records(
     """A flat record for each run × test × scale × plane × metric, with the keys of `KEYS`.
 
     `value`, `ci_low` and `ci_high` are None where no picture has a value (`n` is 0). `protocol` is the hash
-    of what the score depends on: only records that share it may be compared. Each run counts with the last
-    step it was scored at.
+    of what the score depends on: only records that share it may be compared. `verdict` stands with a plane's
+    presence and is None in all other records. Each run counts with the last step it was scored at.
 
     Raises:
         UsageError: a metric or test that no run has.
@@ -81,6 +83,9 @@ def records(
             "ci_high": score["ci_high"],
             "n": score["n"],
             "protocol": score["protocol"],
+            "verdict": row.verdicts[column.plane]["verdict"]
+            if column.metric == "presence" and column.plane in row.verdicts
+            else None,
         }
         for row in rows_of(runs, metrics, tests)
         for column, score in row.scores.items()

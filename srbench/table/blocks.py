@@ -14,13 +14,17 @@ from typing import Any, TypeAlias
 from srbench.store.runs import StoredRun, current_status
 from srbench.table.labels import value_text
 from srbench.table.ranks import Entry, PictureScores, ranked
-from srbench.table.rows import METRICS_FIRST, Column, Row, RowKey, is_named, rows_of
+from srbench.table.rows import Column, Row, RowKey, is_named, rows_of
+from srbench.table.said import Said, said_of
 from srbench.types import scored_planes
 
 _LABELS = ("loss", "channels", "dataset", "seed", "step", "settings")
 
 _CONDITIONS = ("degradation", "grey", "colour", "quantise", "border")
 """What is said first of a protocol."""
+
+_ACRONYMS = ("psnr", "ssim", "lpips")
+_OF_DETAIL = ("detail", "presence", "invented", "slope", "contrast", "shift", "content")
 
 _MARKS = "abcdefghijklmnoprstuvwxyz"  # no q: it has no raised form in Unicode
 
@@ -70,7 +74,7 @@ class Metric:
     def name(self) -> str:
         """`PSNR`; as registered where the field has no capitals for it."""
         name = self.label.partition(":")[0]
-        return name.upper() if name in METRICS_FIRST else name
+        return name.upper() if name in _ACRONYMS else name
 
     @property
     def arrow(self) -> str:
@@ -101,6 +105,7 @@ class Block:
         conditions: what its scores were made under, key → value.
         facts: the same of its metrics' insides, such as the hash of their weights.
         apart: those of both in which other blocks of the table differ.
+        verdicts: of each row, what is said of over-smoothing; empty where no row has any.
         untested: why best values are marked without a paired test; empty where they were tested.
     """
 
@@ -111,6 +116,7 @@ class Block:
     conditions: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
+    verdicts: list[Said] = field(default_factory=list)
     untested: str = ""
 
     @property
@@ -191,7 +197,12 @@ def build_table(
 
     blocks = []
     for block in _grouped(rows):
-        columns = {column for row in block.rows for column in row.scores}
+        columns = {
+            column
+            for row in block.rows
+            for column, score in row.scores.items()
+            if metrics is not None or score["better"] != "neither"
+        }
         scored = {column.metric for column in columns}
         for label in {label for row in block.rows for label in row.unavailable} - scored:
             if metrics is None or is_named(label, metrics):
@@ -206,6 +217,8 @@ def build_table(
         block.cells = [{} for _ in block.rows]
         for column in block.columns:
             _write_cells(block, column, infos[column.metric], note, pictures)
+        said = [said_of(row) for row in block.rows]
+        block.verdicts = said if any(one.text for one in said) else []
     protocol = _set_apart(blocks)
     notes = {mark: text for text, mark in marks.items()}
     untested = [
@@ -238,7 +251,7 @@ def _write_cells(block: Block, column: Column, metric: Metric, note: _Note, pict
     scores = [row.scores.get(column) for row in block.rows]
     most = max((score["n"] for score in scores if score), default=0)
     means = {at: score["mean"] for at, score in enumerate(scores) if score and score["n"] == most > 0}
-    digits = 2 if metric.unit == "dB" or max(map(abs, means.values()), default=0) >= 10 else 4
+    digits = digits_of(metric, means.values())
     entries = [
         Entry(f"{mean:.{digits}f}", mean, partial(pictures.of, block.rows[at], column))
         for at, mean in means.items()
@@ -266,6 +279,13 @@ def _write_cells(block: Block, column: Column, metric: Metric, note: _Note, pict
         elif base is not None and metric.unit == "dB":
             gain = f"{round(mean - base, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.00 into +0.00
         cells[column] = Cell(text, *rank_of[at], gain, interval, mark)
+
+
+def digits_of(metric: Metric, means: Iterable[float]) -> int:
+    """Decimals to print: 2 of decibels and large numbers, 3 of detail, whose intervals are wide, else 4."""
+    if metric.unit == "dB" or max(map(abs, means), default=0) >= 10:
+        return 2
+    return 3 if metric.label in _OF_DETAIL else 4
 
 
 def _mark_left_out(score: Mapping[str, Any], most: int, note: _Note) -> str:

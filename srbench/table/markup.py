@@ -35,8 +35,8 @@ def markdown(table: Table, ci: bool) -> str:
     for block in table.blocks:
         titles = [_column_title(table, column) for column in block.columns]
         lines = [
-            [*table.label_columns, *map(escape_markdown, titles)],
-            ["---"] * len(table.label_columns) + ["--:"] * len(titles),
+            [*table.label_columns, *map(escape_markdown, titles), *(["verdict"] if block.verdicts else [])],
+            ["---"] * len(table.label_columns) + ["--:"] * len(titles) + ["---"] * bool(block.verdicts),
             *_lines(block, ci, _md_cell),
         ]
         rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -79,6 +79,10 @@ def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
         rules.append(f"\\cmidrule(lr){{{at}-{at + len(planes) - 1}}}")
         second += planes
         at += len(planes)
+    numbers = len(second)
+    if block.verdicts:
+        heads.append("")
+        second.append("verdict")
     body = [" & ".join(line) + r" \\" for line in _lines(block, ci, _tex_cell)]
     facts = {key: value for key, value in block.apart.items() if key in block.facts}
     protocol = ", ".join(f"{key} {value}" for key, value in {**block.conditions, **facts}.items())
@@ -100,7 +104,7 @@ def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
             r"\centering",
             f"\\caption{{{_tex('. '.join(sentences))}.}}",
             f"\\label{{tab:{label}}}",
-            f"\\begin{{tabular}}{{{'l' * len(first)}{'r' * len(second)}}}",
+            f"\\begin{{tabular}}{{{'l' * len(first)}{'r' * numbers}{'l' * bool(block.verdicts)}}}",
             r"\toprule",
             " & ".join(heads) + r" \\",
             "".join(rules),
@@ -124,7 +128,9 @@ def _column_title(table: Table, column: Column) -> str:
 
 def _lines(block: Block, ci: bool, text: Callable[[Cell, bool], str]) -> list[list[str]]:
     """Every row of a block as texts."""
-    cells = [[*names, *values.values()] for names, values in zip(block.names, block.cells, strict=True)]
+    verdicts = [[Cell(one.text)] for one in block.verdicts] or [[] for _ in block.rows]
+    parts = zip(block.names, block.cells, verdicts, strict=True)
+    cells = [[*names, *values.values(), *said] for names, values, said in parts]
     return [[text(cell, ci) for cell in row] for row in cells]
 
 

@@ -64,9 +64,10 @@ def ranked(entries: Sequence[Entry], better: str | None) -> tuple[list[Rank], st
 
     The best is alone where the paired 95 % interval of its difference to each other one leaves out zero;
     those for which it does not are tied with it, and so are values that are printed alike. Where there is a
-    tie nothing is second. A lone entry has no rank.
+    tie nothing is second. A lone entry has no rank, nor has
+    a metric of which neither more nor less is better.
     """
-    if len(entries) < 2:
+    if len(entries) < 2 or better == "neither":
         return [Rank()] * len(entries), ""
     order = sorted(range(len(entries)), key=lambda at: entries[at].mean, reverse=better == "higher")
     best = entries[order[0]]

@@ -10,7 +10,7 @@ from srbench.store.runs import StoredRun
 from srbench.table.labels import Labels, labels_of
 from srbench.types import BASELINE, CHANNELS
 
-METRICS_FIRST = ("psnr", "ssim", "lpips")
+METRICS_FIRST = ("psnr", "ssim", "lpips", "detail", "presence", "invented")
 """Metrics in the order readers expect; all others follow by name."""
 
 _OF_COLUMN = ("plane", "border", "metric", "settings", "facts")
@@ -102,6 +102,30 @@ class Row:
             if (one["test"], one["test_sha256"]) == (name, self.test_sha256)
         )
         return next(reasons, None)
+
+    @property
+    def verdicts(self) -> dict[str, Mapping[str, Any]]:
+        """Plane → what the summary says of over-smoothing there, where its presence stands in this row."""
+        return {one["plane"]: one for one in self._said("verdicts", "presence")}
+
+    @property
+    def lags(self) -> list[Mapping[str, Any]]:
+        """What the summary says of channels that lag behind the others, the worst first."""
+        return self._said("lags", "detail")
+
+    def _said(self, key: str, metric: str) -> list[Mapping[str, Any]]:
+        mine = {
+            (score["plane"], score["protocol"], score["step"], score["run_scale"], score["scale"])
+            for column, score in self.scores.items()
+            if column.metric == metric
+        }
+        name = self.test.partition("@")[0]
+        return [
+            one
+            for one in (self.run.summary or {}).get(key, ())
+            if (one["test"], one["test_sha256"]) == (name, self.test_sha256)
+            and (one["plane"], one["protocol"], one["step"], one["run_scale"], one["scale"]) in mine
+        ]
 
     def label(self, name: str) -> str:
         """The text under a label column; empty where the run has no such thing."""

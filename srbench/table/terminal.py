@@ -14,6 +14,9 @@ from srbench.table.rows import Column
 
 _RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
+_VERDICT = "verdict"
+"""Stands for the column of verdicts among the groups of metrics."""
+
 _RULER = Console(width=10_000)
 """Measures the width a part would like to have."""
 
@@ -63,9 +66,10 @@ def _raised(mark: str) -> str:
 
 
 def _groups(block: Block) -> list[list[Column]]:
-    """The columns of each metric."""
+    """The columns of each metric, and that of the verdicts."""
     labels = dict.fromkeys(column.metric for column in block.columns)
-    return [[column for column in block.columns if column.metric == label] for label in labels]
+    groups = [[column for column in block.columns if column.metric == label] for label in labels]
+    return [*groups, *([[Column(_VERDICT, "")]] if block.verdicts else [])]
 
 
 def _parts(table: Table, block: Block, layout: _Layout, width: int | None) -> list[RichTable]:
@@ -89,22 +93,44 @@ def _fits(part: RichTable, width: int | None) -> bool:
 
 
 def _part(table: Table, block: Block, groups: Sequence[list[Column]], layout: _Layout) -> RichTable:
-    metrics = [_Group(table.metrics[group[0].metric], group, block, layout) for group in groups]
+    metrics = [
+        _Verdicts(block)
+        if group[0].metric == _VERDICT
+        else _Group(table.metrics[group[0].metric], group, block, layout)
+        for group in groups
+    ]
     height = max(len(metric.header) for metric in metrics)
     part = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
     for name in table.label_columns:
         part.add_column(Text("\n" * (height - 1) + name), overflow="fold", max_width=layout.label_width)
     for metric in metrics:
         blank = [""] * (height - len(metric.header))
-        part.add_column(Text("\n".join([*blank, *metric.header])), no_wrap=True)
+        header = Text("\n".join([*blank, *metric.header]))
+        part.add_column(header, no_wrap=metric.width is None, max_width=metric.width)
     for index, names in enumerate(block.names):
         labels = [Text(cell.text + _raised(cell.mark)) for cell in names]
         part.add_row(*labels, *(metric.row(index) for metric in metrics))
     return part
 
 
+class _Verdicts:
+    """The column of verdicts."""
+
+    header: Sequence[str] = (_VERDICT,)
+    width: int | None = 34
+
+    def __init__(self, block: Block) -> None:
+        self._said = block.verdicts
+
+    def row(self, index: int) -> Text:
+        """The verdicts on one row."""
+        return Text(*self._said[index])
+
+
 class _Group:
     """One metric in one rich column: its planes side by side, so that its name can stand above them all."""
+
+    width: int | None = None
 
     def __init__(self, metric: Metric, columns: list[Column], block: Block, layout: _Layout) -> None:
         planes = [_Plane(column, block, layout) for column in columns]

@@ -29,7 +29,7 @@ from srbench.train.schedule import SCHEDULES
 from srbench.train.state import TrainingState, weights
 from srbench.train.step import TrainStep
 from srbench.train.stop import Stop
-from srbench.train.validate import Validation
+from srbench.train.validate import Validated, Validation
 from srbench.types import RunInfo
 
 KEEP_CHECKPOINTS = 2
@@ -167,7 +167,7 @@ def train(
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
                 try:
-                    psnr = validation(state.scored, stop.check)
+                    validated = validation(state.scored, stop.check)
                 except StoppedError:
                     # Saved as it stands; the resumed run evaluates this step first.
                     save(step)
@@ -175,11 +175,11 @@ def train(
                     raise _stopped(paths, stop, step, target) from None
                 sums.store(progress)
                 on = "val" if dataset.pictures.val else "test"
-                line = _history_line(step, steps_per_epoch, progress, psnr, on)
+                line = _history_line(step, steps_per_epoch, progress, validated, on)
                 append_line(paths.history, line)
                 append_line(paths.timings, clock.line(step, spec.batch))
                 _say(shown, paths.id, line)
-                is_best = bool(dataset.pictures.val) and _better(progress, step, psnr[spec.scale])
+                is_best = bool(dataset.pictures.val) and _better(progress, step, validated.psnr[spec.scale])
                 progress.sums, progress.summed, progress.evaluated = {}, 0, step
                 sums.reset()
                 changed = True
@@ -282,17 +282,20 @@ def _history_line(
     step: int,
     steps_per_epoch: float,
     progress: Progress,
-    psnr: Mapping[int, Mapping[Any, float]],
+    validated: Validated,
     on: str | None,
 ) -> dict[str, Any]:
-    """One line of history.jsonl: mean loss since the last one, and PSNR by scale and plane."""
+    """One line of history.jsonl: mean loss since the last one, PSNR and detail by scale and plane."""
     mean = {name: total / progress.summed for name, total in progress.sums.items()}
-    values = {
-        str(scale): {plane: value if math.isfinite(value) else None for plane, value in planes.items()}
-        for scale, planes in psnr.items()
+    curves = {
+        name: {
+            str(scale): {plane: value if math.isfinite(value) else None for plane, value in planes.items()}
+            for scale, planes in curve.items()
+        }
+        for name, curve in validated._asdict().items()
     }
     epoch = round(step / steps_per_epoch, 6)
-    return {"step": step, "epoch": epoch, "loss": mean, "psnr": values, "on": on if values else None}
+    return {"step": step, "epoch": epoch, "loss": mean, **curves, "on": on if validated.psnr else None}
 
 
 def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
@@ -306,13 +309,18 @@ def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
 
 def _say(shown: Bar, run_id: str, line: Mapping[str, Any]) -> None:
     loss = ", ".join(f"{name} {value:.4g}" for name, value in line["loss"].items())
-    scales = "; ".join(
-        f"×{scale} " + " ".join(f"{plane} {'–' if v is None else f'{v:.2f}'}" for plane, v in planes.items())
-        for scale, planes in line["psnr"].items()
-    )
     where = "test (no val pictures)" if line["on"] == "test" else line["on"]
-    psnr = f"; PSNR on {where}: {scales} dB" if scales else ""
-    shown.say(f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}{psnr}")
+    curves = f"; PSNR on {where}: {_curve(line['psnr'])} dB; detail {_curve(line['detail'])}"
+    curves = curves if line["on"] else ""
+    shown.say(f"{run_id}: step {line['step']:,}, epoch {line['epoch']:.1f}: loss {loss}{curves}")
+
+
+def _curve(scales: Mapping[str, Mapping[str, float | None]]) -> str:
+    """`×2 r 30.91 g 31.05; ×4 r 26.50 g 26.56`."""
+    return "; ".join(
+        f"×{scale} " + " ".join(f"{plane} {'–' if v is None else f'{v:.2f}'}" for plane, v in planes.items())
+        for scale, planes in scales.items()
+    )
 
 
 def _stopped(paths: RunPaths, stop: Stop, step: int, target: int) -> StoppedError:

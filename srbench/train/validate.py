@@ -1,17 +1,34 @@
-"""Mean PSNR of each scale and plane on held-out pictures: the curves, and what `best` is chosen by."""
+"""Mean PSNR and detail of each scale and plane on held-out pictures: the curves, and what picks `best`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.metrics.detail import detail_ratio
 from srbench.metrics.protocol import prepare
 from srbench.metrics.psnr import psnr
 from srbench.predict import Networks, predict
 from srbench.spec import RunSpec
 from srbench.types import Picture, Plane, scored_planes
+
+Curve: TypeAlias = dict[int, dict[Plane, float]]
+"""Scale → plane → mean over the pictures."""
+
+
+class Validated(NamedTuple):
+    """What validation measures; border of `scale` pixels cropped.
+
+    Args:
+        psnr: in dB.
+        detail: share of HR's detail recovered, over the pictures that have an answer; NaN where none has.
+    """
+
+    psnr: Curve
+    detail: Curve
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,8 @@ class Validation:
             self._held.append(_Held(degrade(hr, spec.scale).float(), references))
             progress()
 
-    def __call__(self, networks: Networks, check: Callable[[], None]) -> dict[int, dict[Plane, float]]:
-        """Mean PSNR in dB by scale and plane; border of `scale` pixels cropped.
+    def __call__(self, networks: Networks, check: Callable[[], None]) -> Validated:
+        """Mean PSNR and detail by scale and plane.
 
         Args:
             networks: to validate; put into evaluation mode and back.
@@ -73,7 +90,7 @@ class Validation:
         training = {plane: network.training for plane, network in networks.items()}
         for network in networks.values():
             network.eval()
-        sums: dict[int, Tensor] = {}
+        values: dict[int, list[Tensor]] = {}
         for held in self._held:
             check()
             prediction = predict(
@@ -83,16 +100,20 @@ class Validation:
                 self._spec.scale,
                 self._size_multiple,
             )
-            for scale, sr in prediction.items():
+            for scale, sr in sorted(prediction.items()):
                 hr = held.hr[scale].to(self._device).float() / 255
                 if self._spec.channels in ("r", "g", "b"):
                     number = ("r", "g", "b").index(self._spec.channels)
                     hr = hr[:, number : number + 1]
-                values = psnr(*prepare(sr, hr, self.planes, scale))[0].cpu()
-                sums[scale] = sums.get(scale, torch.zeros_like(values)) + values
+                pair = prepare(sr, hr, self.planes, scale)
+                both = torch.cat([psnr(*pair), detail_ratio(*pair, scale)])
+                values.setdefault(scale, []).append(both.cpu())
         for plane, network in networks.items():
             network.train(training[plane])
-        return {
-            scale: dict(zip(self.planes, (total / len(self._held)).tolist(), strict=True))
-            for scale, total in sorted(sums.items())
-        }
+        return Validated(
+            {scale: self._by_plane(torch.stack(both)[:, 0].mean(dim=0)) for scale, both in values.items()},
+            {scale: self._by_plane(torch.stack(both)[:, 1].nanmean(dim=0)) for scale, both in values.items()},
+        )
+
+    def _by_plane(self, values: Tensor) -> dict[Plane, float]:
+        return dict(zip(self.planes, values.tolist(), strict=True))

@@ -22,6 +22,7 @@ from srbench.store.runs import (
     write_record,
 )
 from srbench.store.scores import Score, read_scores, write_scores
+from srbench.store.summary import write_summary
 
 
 @pytest.fixture
@@ -138,9 +139,9 @@ def score(value, image="cat"):
 def test_scores_come_back_and_their_means_leave_out_what_is_infinite(paths):
     scores = [score(30.0, "a"), score(32.0, "b"), score(float("inf"), "c"), score(float("nan"), "d")]
     metrics = {"psnr": {"better": "higher", "unit": "dB"}}
-    summary = write_scores(
-        paths, scores, {"1234abcd": {"border": 4}}, metrics, {"lpips:net=alex": "no weights"}
-    )
+    protocols = {"1234abcd": {"border": 4}}
+    write_scores(paths, scores, protocols)
+    summary = write_summary(paths, scores, protocols, metrics, {"lpips:net=alex": "no weights"})
     found, protocols = read_scores(paths)
     assert [repr(one) for one in found] == [repr(one) for one in scores]
     assert protocols == {"1234abcd": {"border": 4}}
@@ -152,7 +153,7 @@ def test_scores_come_back_and_their_means_leave_out_what_is_infinite(paths):
 
 
 def test_a_damaged_score_file_is_named(paths):
-    write_scores(paths, [score(30.0)], {}, {"psnr": {"better": "higher", "unit": "dB"}}, {})
+    write_scores(paths, [score(30.0)], {})
     paths.scores.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(
         StoreError, match=r"scores.parquet cannot be read .*Remove it and run the same command again"

@@ -128,7 +128,9 @@ def test_history_of_three_networks_has_the_three_curves_of_each_channel(pictures
     do(plan(small_request(pictures)), tmp_path)
     for line in read_lines(trained(tmp_path).history):
         assert set(line["loss"]) == {"r", "g", "b"}
-        assert all(set("rgb") <= set(planes) for planes in line["psnr"].values())
+        for curve in (line["psnr"], line["detail"]):
+            assert set(curve) == {"2", "4"}
+            assert all(set("rgb") <= set(planes) for planes in curve.values())
     timings = read_lines(trained(tmp_path).timings)
     assert [line["step"] for line in timings] == [2, 4, 6]
     assert all(line["elapsed_s"] > 0 for line in timings)
