@@ -20,7 +20,15 @@ METRICS = {
     "ssim": {"better": "higher", "unit": ""},
     "ssim:edge=replicate": {"better": "higher", "unit": ""},
     "lpips:net=squeeze": {"better": "lower", "unit": ""},
+    "detail": {"better": "higher", "unit": ""},
+    "presence": {"better": "higher", "unit": ""},
+    "invented": {"better": "lower", "unit": ""},
+    "slope": {"better": "neither", "unit": ""},
+    "contrast": {"better": "neither", "unit": ""},
+    "shift": {"better": "neither", "unit": "px"},
+    "content": {"better": "neither", "unit": ""},
 }
+DETAIL = tuple(METRICS)[-7:]
 
 
 def bicubic(scale: int = 4, degradation: str = "true") -> RunSpec:
@@ -82,7 +90,7 @@ def scored(
 ) -> tuple[list[Score], dict[str, Any]]:
     """Scores around `level`, in dB for PSNR and of a like quality for the others, and their protocols.
 
-    `values` gives the very scores of a metric, a picture each, the same on all planes.
+    `values` gives the very scores of a metric, a picture each: on all planes (`detail`), or one (`detail r`).
     """
     scores: list[Score] = []
     protocols: dict[str, Any] = {}
@@ -102,8 +110,9 @@ def scored(
                 protocols[protocol.hash] = protocol.model_dump(mode="json")
                 for picture in range(pictures):
                     dB = level + 0.31 * number + 1.7 * np.sin(picture + 1) + (4 - scale)  # noqa: N806
-                    value = {"psnr": dB, "ssim": dB / 36, "lpips": 4 / dB}[name]
-                    value = values[metric][picture] if values and metric in values else value
+                    value = {"psnr": dB, "ssim": dB / 36, "lpips": 4 / dB}.get(name, 0.5)
+                    for key in (metric, f"{metric} {plane}"):
+                        value = values[key][picture] if values and key in values else value
                     scores.append(
                         Score(
                             step if spec.trained else 0,

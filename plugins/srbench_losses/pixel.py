@@ -55,10 +55,14 @@ def _loss(of_pixel: Callable[[Tensor], Tensor], reduction: Reduction) -> Loss:
         raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
 
     def loss(sr: Tensor, hr: Tensor) -> Tensor:
-        # Broadcasting would take one plane against three without a word.
-        if sr.shape != hr.shape:
-            raise ValueError(f"SR {tuple(sr.shape)} and HR {tuple(hr.shape)} differ in shape")
+        check_same_shape(sr, hr)
         pixels = of_pixel(sr - hr)
         return pixels.mean() if reduction == "mean" else pixels.sum() / len(sr)
 
     return loss
+
+
+def check_same_shape(sr: Tensor, hr: Tensor) -> None:
+    """Raise ValueError where shapes differ: one plane would be taken against three without a word."""
+    if sr.shape != hr.shape:
+        raise ValueError(f"SR {tuple(sr.shape)} and HR {tuple(hr.shape)} differ in shape")

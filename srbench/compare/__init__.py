@@ -154,8 +154,6 @@ def compare(
     scores = PictureScores()
     comparisons = []
     for row, column in _common(rows_a, rows_b, len(side_a), len(side_b)):
-        if metrics is None and row.scores[column]["better"] == "neither":
-            continue
         of_a = [scores.of(one, column) for one in _alike(rows_a, row, column)]
         of_b = [scores.of(one, column) for one in _alike(rows_b, row, column)]
         comparisons.append(_compared(row, column, of_a, of_b))

@@ -90,7 +90,7 @@ def records(
             else None,
             "unverified": row.unverified,
         }
-        for row in rows_of(runs, metrics, tests)
+        for row in rows_of(runs, metrics, tests, everything=True)
         for column, score in row.scores.items()
     ]
 

@@ -197,12 +197,7 @@ def build_table(
 
     blocks = []
     for block in _grouped(rows):
-        columns = {
-            column
-            for row in block.rows
-            for column, score in row.scores.items()
-            if metrics is not None or score["better"] != "neither"
-        }
+        columns = {column for row in block.rows for column in row.scores}
         scored = {column.metric for column in columns}
         for label in {label for row in block.rows for label in row.unavailable} - scored:
             if metrics is None or is_named(label, metrics):

@@ -141,14 +141,19 @@ class Row:
 
 
 def rows_of(
-    runs: Sequence[StoredRun], metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
+    runs: Sequence[StoredRun],
+    metrics: Sequence[str] | None = None,
+    tests: Sequence[str] | None = None,
+    *,
+    everything: bool = False,
 ) -> list[Row]:
     """The rows of all scored runs in the order to show, their columns sorted.
 
     Args:
         runs: from the store.
-        metrics: names or labels of metrics to keep (`lpips` keeps `lpips:net=squeeze`); None: all.
+        metrics: names or labels of metrics to keep (`lpips` keeps `lpips:net=squeeze`); None: all that rank.
         tests: names of tests to keep; None: all.
+        everything: without `metrics`, keep also the values that describe pictures and rank nothing.
 
     Raises:
         UsageError: a metric or test that no run has; the message lists what there is.
@@ -162,7 +167,15 @@ def rows_of(
     kept = []
     for row in rows:
         if tests is None or is_named(row.test, tests, "@"):
-            columns = [one for one in row.scores if metrics is None or is_named(one.metric, metrics)]
+            columns = [
+                one
+                for one, score in row.scores.items()
+                if (
+                    everything or score["better"] != "neither"
+                    if metrics is None
+                    else is_named(one.metric, metrics)
+                )
+            ]
             columns.sort(key=lambda column: column.order)
             kept.append(replace(row, scores={column: row.scores[column] for column in columns}))
     return sorted(kept, key=lambda row: row.order)
