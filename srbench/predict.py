@@ -15,7 +15,7 @@ from srbench.images.colour import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from srbench.images.resize import resize_bicubic
 from srbench.inference import WHOLE, Inference, upscale
 from srbench.memory import MemoryShortError, available_bytes, peak_bytes
-from srbench.types import Channels, Picture, Plane
+from srbench.types import Channels, Picture, Plane, networks_of
 
 if TYPE_CHECKING:
     from srbench.types import Prediction
@@ -35,6 +35,11 @@ def plane_of(rgb: Tensor, plane: Plane) -> Tensor:
         return rgb_to_y(rgb)
     number = ("r", "g", "b").index(plane)
     return rgb[:, number : number + 1]
+
+
+def planes_like(rgb: Tensor, sr: Tensor, channels: Channels) -> Tensor:
+    """An RGB picture with the planes of SR, which has one alone where the run has."""
+    return plane_of(rgb, networks_of(channels)[0]) if sr.shape[1] == 1 else rgb
 
 
 def as_prediction(output: "Tensor | Prediction", run_scale: int) -> "Prediction":

@@ -13,11 +13,11 @@ from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tas
 from srbench.foreign.pictures import Pictures
 from srbench.images.tiles import Degrade, read_rgb, reference
 from srbench.inference import WHOLE, Inference
-from srbench.predict import plane_of
+from srbench.predict import planes_like
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.runs import StoredRun
-from srbench.types import Channels, Picture, networks_of
+from srbench.types import Channels, Picture
 
 _CACHE_BYTES = 1 << 30
 """SR pictures kept for other roundings and for a second metric; past this the oldest are made again."""
@@ -99,7 +99,7 @@ class RunSource:
         sr = prediction[task.scale]
         # What an output is compared with depends on the LR it came from, not on the network's own factor.
         target = hr if task.scale == task.lr_scale else reference(hr, task.scale, task.lr_scale, degrade)
-        return sr, plane_of(target, networks_of(self.channels)[0]) if sr.shape[1] == 1 else target
+        return sr, planes_like(target, sr, self.channels)
 
 
 class FolderSource:
