@@ -12,7 +12,7 @@ from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from srbench.errors import SrbenchError
-from srbench.evaluate.upscalers import upscaler_of
+from srbench.evaluate.upscalers import network_upscaler_of
 from srbench.files import canonical_json
 from srbench.memory import peak_bytes
 from srbench.predict import Networks, NetworkUpscaler, predict
@@ -76,9 +76,7 @@ def _measure_run(run: StoredRun, device: torch.device) -> Cost:
 
     spec = RunSpec.from_stored(run.record.spec)
     if spec.source is not None:
-        _, upscaler = upscaler_of(spec, run.paths, (), device)
-        assert isinstance(upscaler, NetworkUpscaler)
-        return measure(upscaler)
+        return measure(network_upscaler_of(spec, run.paths, device)[1])
     from srbench.registry import registry
 
     model = registry().find("model", spec.model.name)

@@ -15,7 +15,7 @@ from srbench.images.colour import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from srbench.images.resize import resize_bicubic
 from srbench.inference import WHOLE, Inference, upscale
 from srbench.memory import MemoryShortError, available_bytes, peak_bytes
-from srbench.types import Channels, Picture, Plane
+from srbench.types import Channels, Picture, Plane, networks_of
 
 if TYPE_CHECKING:
     from srbench.types import Prediction
@@ -35,6 +35,11 @@ def plane_of(rgb: Tensor, plane: Plane) -> Tensor:
         return rgb_to_y(rgb)
     number = ("r", "g", "b").index(plane)
     return rgb[:, number : number + 1]
+
+
+def planes_like(rgb: Tensor, sr: Tensor, channels: Channels) -> Tensor:
+    """An RGB picture with the planes of SR, which has one alone where the run has."""
+    return plane_of(rgb, networks_of(channels)[0]) if sr.shape[1] == 1 else rgb
 
 
 def as_prediction(output: "Tensor | Prediction", run_scale: int) -> "Prediction":
@@ -199,16 +204,17 @@ class NetworkUpscaler:
             need = int(self._bytes_per_pixel * lr.shape[-2] * lr.shape[-1])
             if need > 0.9 * available_bytes():
                 raise MemoryShortError
-        return self._predict(lr, self.inference)
+        return self.predicted(lr, self.inference)
 
-    def _predict(self, lr: Tensor, inference: Inference) -> "Prediction":
+    def predicted(self, lr: Tensor, inference: Inference) -> "Prediction":
+        """What the networks make of LR (1, 3, h, w), put through them as `inference` says."""
         return predict(self.networks, self.channels, lr, self.run_scale, self.size_multiple, inference)
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
         side = math.ceil(64 / self.size_multiple) * self.size_multiple
         lr = torch.zeros(1, 3, side, side, device=self.device)
-        return peak_bytes(lambda: self._predict(lr, WHOLE)) / side**2
+        return peak_bytes(lambda: self.predicted(lr, WHOLE)) / side**2
 
 
 def check_tileable(tileable: bool, inference: Inference) -> None:

@@ -60,7 +60,7 @@ def test_record_has_exactly_the_keys_scripts_rely_on(tmp_path):
     realistic(tmp_path)
     keys = (
         "run model loss dataset channels seed step test scale run_scale plane metric value ci_low ci_high n "
-        "protocol verdict"
+        "protocol verdict unverified"
     )
     assert tuple(keys.split()) == KEYS
     flat = records(runs_in(tmp_path))

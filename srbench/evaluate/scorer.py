@@ -15,10 +15,10 @@ from srbench.images.png import quantise, read_picture
 from srbench.images.tiles import Degrade, read_rgb, reference
 from srbench.metrics.protocol import Protocol, crop, planes_of, prepare
 from srbench.parameters import called_with
-from srbench.predict import Upscaler, plane_of
+from srbench.predict import Upscaler, planes_like
 from srbench.registry import registry
 from srbench.spec import RunSpec
-from srbench.types import Channels, Picture, Plane, networks_of, scored_planes
+from srbench.types import Picture, Plane, scored_planes
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Scorer:
         values = {one.key: math.nan for one in items}
         for scale, sr in prediction.items():
             target = reference(hr, scale, self.spec.scale, self._degrade).to(self._device)
-            target = _like(target, sr, channels)
+            target = planes_like(target, sr, channels)
             border = self._border(scale)
             if min(target.shape[-2:]) <= 2 * border:
                 continue
@@ -88,7 +88,7 @@ class Scorer:
                 available: dict[str, Any] = {"scale": scale}
                 available["sr"], available["hr"] = prepare(sr, target, planes, border, grey_kept=grey_kept)
                 if family[0].metric.component.asks("lr", "degraded"):
-                    sides = self._degrade(quantise(sr), scale).float(), _like(lr, sr, channels)
+                    sides = self._degrade(quantise(sr), scale).float(), planes_like(lr, sr, channels)
                     inside = border // scale
                     available["degraded"], available["lr"] = (
                         crop(planes_of(side, planes, grey_kept=grey_kept), inside) for side in sides
@@ -115,11 +115,6 @@ class Scorer:
 
     def _border(self, scale: int) -> int:
         return scale if self.scoring.border is None else self.scoring.border
-
-
-def _like(rgb: Tensor, sr: Tensor, channels: Channels) -> Tensor:
-    """An RGB picture with the planes of SR, which has one alone where the run has."""
-    return plane_of(rgb, networks_of(channels)[0]) if sr.shape[1] == 1 else rgb
 
 
 def _families(items: Sequence[Item]) -> list[list[Item]]:

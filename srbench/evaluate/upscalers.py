@@ -54,12 +54,32 @@ def upscaler_of(
             )
         folder = place or _source_of(spec, paths)
         return 0, Pictures(folder, tests, spec.scale, allow_missing=allow_missing)
-    made_of: Model | Weights = registry().find("model", spec.model.name)
-    if spec.source is not None:
+    return network_upscaler_of(spec, paths, device, inference, place=place)
+
+
+def network_upscaler_of(
+    spec: RunSpec,
+    paths: RunPaths,
+    device: torch.device,
+    inference: Inference = WHOLE,
+    *,
+    place: Path | None = None,
+) -> tuple[int, NetworkUpscaler]:
+    """As `upscaler_of`, where nothing but networks will do: the newest sound checkpoint, or a foreign file.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or it does not fit.
+        UsageError: a foreign file is gone or changed, the run is a folder of pictures, or tiles cannot be.
+    """
+    made_of: Model | Weights
+    if spec.source is None:
+        made_of = registry().find("model", spec.model.name)
+        step, networks = _trained(spec, paths, device)
+    elif spec.source.kind == "pictures":
+        raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
+    else:
         made_of = _weights(spec, place or _source_of(spec, paths), device)
         step, networks = 0, made_of.networks
-    else:
-        step, networks = scored_networks(spec, paths, device)
     return step, NetworkUpscaler(
         networks,
         spec.network_channels,
@@ -71,17 +91,8 @@ def upscaler_of(
     )
 
 
-def scored_networks(spec: RunSpec, paths: RunPaths, device: torch.device) -> tuple[int, Networks]:
-    """The step and the networks that a run is scored by: its newest sound checkpoint, or its foreign file.
-
-    Raises:
-        CheckpointError: there is none, or it does not fit.
-        UsageError: a foreign file is gone, changed, or holds pictures.
-    """
-    if spec.source is not None:
-        if spec.source.kind == "pictures":
-            raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
-        return 0, _weights(spec, _source_of(spec, paths), device).networks
+def _trained(spec: RunSpec, paths: RunPaths, device: torch.device) -> tuple[int, Networks]:
+    """The step and the networks of a run's newest sound checkpoint."""
     networks = build_networks(spec, device)
     if not spec.trained:
         return 0, networks

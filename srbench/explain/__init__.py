@@ -156,7 +156,7 @@ def explain(
 
     Raises:
         UsageError: no number, or LPIPS asked for pictures without RGB or without any weights.
-        PictureError: a picture cannot be read, or has another size than its HR.
+        PictureError: a picture cannot be read.
         StoppedError: by `check`.
     """
     if not numbers:

@@ -1,22 +1,23 @@
 """Where the SR pictures come from that a foreign number is looked for in: a run, or a folder of pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor, device
 
 from srbench.datasets import TestSet
-from srbench.errors import PictureError, UsageError
-from srbench.evaluate.upscalers import scored_networks
+from srbench.errors import UsageError
+from srbench.evaluate.upscalers import network_upscaler_of
 from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tasks
-from srbench.images.png import read_picture, to_tensor
+from srbench.foreign.pictures import Pictures
 from srbench.images.tiles import Degrade, read_rgb, reference
-from srbench.predict import Networks, plane_of, predict, predicted_scales
+from srbench.inference import WHOLE, Inference
+from srbench.predict import planes_like
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.runs import StoredRun
-from srbench.types import Channels, Picture, networks_of
+from srbench.types import Channels, Picture
 
 _CACHE_BYTES = 1 << 30
 """SR pictures kept for other roundings and for a second metric; past this the oldest are made again."""
@@ -56,16 +57,11 @@ class RunSource:
 
     def __init__(self, run: StoredRun, test: TestSet, scale: int | None, where: device) -> None:
         spec = RunSpec.from_stored(run.record.spec)
-        _, networks = scored_networks(spec, run.paths, where)
-        for network in networks.values():
-            network.eval()
-        self._networks: Networks = networks
-        self._spec, self._device = spec, where
-        self._size_multiple = registry().find("model", spec.model.name).size_multiple
+        _, self._upscaler = network_upscaler_of(spec, run.paths, where)
         degrade: Degrade = (
             registry().find("degradation", spec.degradation.name).make(**spec.degradation.params)
         )
-        scales = predicted_scales(networks, spec.scale, self._size_multiple, where)
+        scales = self._upscaler.scales
         outputs = [one for one in tasks(scales, spec.scale) if scale in (None, one.apply.scale)]
         if not outputs:
             there = ", ".join(f"×{one}" for one in scales)
@@ -74,11 +70,14 @@ class RunSource:
         self.axes: Axes = {
             "scale": outputs,
             "LR": degradations(str(spec.degradation), degrade),
-            "pass": [Choice("one pass", _once)],
+            "pass": [Choice("one pass", WHOLE)],
             "rounding": ROUNDING,
         }
-        if spec.trained:  # bicubic's mean over the eight is bicubic
-            self.axes["pass"] = [Choice("one pass", _once), Choice("self-ensemble of 8", _in_eight_ways)]
+        if spec.trained or spec.source:  # bicubic's mean over the eight is bicubic
+            self.axes["pass"] = [
+                *self.axes["pass"],
+                Choice("self-ensemble of 8", Inference(self_ensemble=True)),
+            ]
         self._made: dict[tuple[str, int, str, str], dict[int, Tensor]] = {}
         self._room = _CACHE_BYTES
 
@@ -90,8 +89,9 @@ class RunSource:
         key = (picture.name, task.lr_scale, chosen["LR"].label, chosen["pass"].label)
         prediction = self._made.get(key)
         if prediction is None:
-            lr = degrade(hr, task.lr_scale).float().to(self._device)
-            prediction = {scale: sr.cpu() for scale, sr in chosen["pass"].apply(self._predict, lr).items()}
+            lr = degrade(hr, task.lr_scale).float().to(self._upscaler.device)
+            made = self._upscaler.predicted(lr, chosen["pass"].apply)
+            prediction = {scale: sr.cpu() for scale, sr in made.items()}
             self._made[key] = prediction
             self._room -= _bytes(prediction)
             while self._room < 0 and len(self._made) > 1:  # the oldest goes
@@ -99,86 +99,35 @@ class RunSource:
         sr = prediction[task.scale]
         # What an output is compared with depends on the LR it came from, not on the network's own factor.
         target = hr if task.scale == task.lr_scale else reference(hr, task.scale, task.lr_scale, degrade)
-        return sr, plane_of(target, networks_of(self.channels)[0]) if sr.shape[1] == 1 else target
-
-    def _predict(self, lr: Tensor) -> dict[int, Tensor]:
-        return predict(self._networks, self.channels, lr, self._spec.scale, self._size_multiple)
+        return sr, planes_like(target, sr, self.channels)
 
 
 class FolderSource:
-    """SR pictures in a folder, made by any program.
+    """SR pictures in a folder, made by any program; matched by name as `srbench eval --pictures` does.
 
     Args:
-        folder: a picture a test picture, named alike.
+        folder: where they are.
         test: what they are pictures of.
         scale: of the SR pictures to the LR they were made from; it says how HR is cropped, and the border.
 
     Raises:
-        UsageError: pictures are missing.
+        DatasetError: some are missing or of another size.
+        PictureError: one cannot be decoded.
+        UsageError: it is no folder.
     """
 
     def __init__(self, folder: Path, test: TestSet, scale: int) -> None:
-        self._files = match_pictures(folder, test)
+        self._pictures = Pictures(folder, [test], scale)
         self.channels: Channels = "rgb"
         self.test = test
         self.axes: Axes = {"scale": [Choice(f"×{scale}", Task(scale, scale))], "rounding": ROUNDING[:1]}
 
     def pair(self, picture: Picture, chosen: Mapping[str, Choice]) -> tuple[Tensor, Tensor]:
         """The picture of the folder, and HR cropped to a multiple of the scale."""
-        hr = read_rgb(picture, chosen["scale"].apply.scale)
-        path = self._files[picture.name]
-        sr = to_tensor(read_picture(Picture(picture.name, path))).expand(-1, 3, -1, -1)
-        if sr.shape != hr.shape:
-            raise PictureError(
-                f"{path} is {sr.shape[-1]}×{sr.shape[-2]}, but {picture.name!r} at "
-                f"{chosen['scale'].label} is {hr.shape[-1]}×{hr.shape[-2]}. Name the scale it was made at by "
-                "--scale, or the test set it is of by --test."
-            )
-        return sr, hr
-
-
-def match_pictures(folder: Path, test: TestSet) -> dict[str, Path]:
-    """Test picture's name → the file in `folder` that has that name, whatever its suffix.
-
-    Raises:
-        UsageError: the folder is not there, or lacks pictures; the message names them.
-    """
-    if not folder.is_dir():
-        raise UsageError(f"--pictures {folder} is no folder. Name the one that holds the SR pictures.")
-    files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in _files(folder)}
-    missing = [picture.name for picture in test.pictures if picture.name not in files]
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise UsageError(
-            f"{folder} has no picture for {', '.join(missing[:5])}{more} of {test.name}. Its pictures must "
-            "be named as those of the test set."
-        )
-    return {picture.name: files[picture.name] for picture in test.pictures}
+        scale = chosen["scale"].apply.scale
+        hr = read_rgb(picture, scale)
+        return self._pictures(self.test.name, picture, hr)[scale], hr
 
 
 def _bytes(prediction: Mapping[int, Tensor]) -> int:
     return sum(sr.numel() * sr.element_size() for sr in prediction.values())
-
-
-def _files(folder: Path) -> Sequence[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-class _Predict(Protocol):
-    def __call__(self, lr: Tensor) -> dict[int, Tensor]: ...
-
-
-def _once(network: _Predict, lr: Tensor) -> dict[int, Tensor]:
-    return network(lr)
-
-
-def _in_eight_ways(network: _Predict, lr: Tensor) -> dict[int, Tensor]:
-    """The mean of the SR pictures of LR mirrored and turned in all eight ways, each turned back."""
-    total: dict[int, Tensor] = {}
-    for way in range(8):
-        flips = [axis for bit, axis in ((1, -1), (2, -2)) if way & bit]
-        turned = lr.flip(flips)
-        for scale, sr in network(turned.mT.contiguous() if way & 4 else turned).items():
-            back = (sr.mT if way & 4 else sr).flip(flips)
-            total[scale] = total[scale] + back if scale in total else back
-    return {scale: sr / 8 for scale, sr in total.items()}

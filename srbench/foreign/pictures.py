@@ -39,6 +39,7 @@ class Pictures:
     Raises:
         DatasetError: some are missing or of another size; all of them are named.
         PictureError: one cannot be decoded.
+        UsageError: it is no folder.
     """
 
     inference = WHOLE
@@ -60,13 +61,16 @@ class Pictures:
                     f"{len(missing)} of the {len(test.pictures)} pictures of {test.name} missing in {place}: "
                     f"{_listed(missing)}"
                 )
-            faults += _wrong_sizes(test, found, scale)
+            wrong = _wrong_sizes(test, found, scale)
+            if wrong and len(wrong) == len(found):
+                wrong[-1] += ", so --scale or --test may be another"
+            faults += wrong
             self._files |= {(test.name, name): file for name, file in found.items()}
             used |= set(found.values())
         self.extra = [str(file.relative_to(folder)) for file in _files(folder) if file not in used]
         if faults:
             extra = f" Files that match no picture: {_listed(self.extra)}." if self.extra else ""
-            way_out = "" if allow_missing else ", or score what is there with --allow-missing"
+            way_out = "" if allow_missing else ", or let srbench eval score what is there by --allow-missing"
             raise DatasetError(
                 f"Nothing is scored of {folder}: {'; '.join(faults)}.{extra} Complete it{way_out}."
             )
@@ -83,8 +87,6 @@ def folder_hash(folder: Path) -> str:
     Raises:
         UsageError: it is no folder, or holds none.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder. Name the one that holds the SR pictures.")
     files = _files(folder)
     if not files:
         raise UsageError(
@@ -94,6 +96,13 @@ def folder_hash(folder: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
+    """The pictures below a folder, in the order of their paths.
+
+    Raises:
+        UsageError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder. Name the one that holds the SR pictures.")
     return sorted(
         path
         for path in folder.rglob("*")

@@ -48,6 +48,7 @@ KEYS = (
     "n",
     "protocol",
     "verdict",
+    "unverified",
 )
 """Of a record. Scripts rely on these names."""
 
@@ -59,7 +60,8 @@ def records(
 
     `value`, `ci_low` and `ci_high` are None where no picture has a value (`n` is 0). `protocol` is the hash
     of what the score depends on: only records that share it may be compared. `verdict` stands with a plane's
-    presence and is None in all other records. Each run counts with the last step it was scored at.
+    presence and is None in all other records. `unverified` says why the test is not the published set of its
+    name, and is None where nothing is known against it. Each run counts with the last step it was scored at.
 
     Raises:
         UsageError: a metric or test that no run has.
@@ -86,6 +88,7 @@ def records(
             "verdict": row.verdicts[column.plane]["verdict"]
             if column.metric == "presence" and column.plane in row.verdicts
             else None,
+            "unverified": row.unverified,
         }
         for row in rows_of(runs, metrics, tests, everything=True)
         for column, score in row.scores.items()

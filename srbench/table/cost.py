@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from srbench.store.cost import Cost, read_cost
 from srbench.store.runs import StoredRun
 from srbench.table.labels import labels_of
-from srbench.table.markup import _tex, escape_markdown
+from srbench.table.markup import escape_latex, escape_markdown, latex_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,22 +89,6 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [" & ".join(map(_tex, row)) + r" \\" for row in (heads, *rows)]
-    return "\n".join(
-        [
-            "",
-            r"\begin{table}",
-            r"\centering",
-            r"\caption{Cost of the models.}",
-            r"\label{tab:cost}",
-            f"\\begin{{tabular}}{{lll{'r' * (len(heads) - 3)}}}",
-            r"\toprule",
-            lines[0],
-            r"\midrule",
-            *lines[1:],
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    lines = [" & ".join(map(escape_latex, row)) + r" \\" for row in (heads, *rows)]
+    columns = f"lll{'r' * (len(heads) - 3)}"
+    return "\n" + latex_table("Cost of the models.", "cost", columns, lines[:1], lines[1:])

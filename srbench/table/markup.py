@@ -74,8 +74,8 @@ def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
     heads, rules = [" & " * (len(first) - 1)], []
     at = len(first) + 1
     for metric, columns in groupby(block.columns, key=lambda column: column.metric):
-        planes = [_tex(column.plane) for column in columns]
-        heads.append(f"\\multicolumn{{{len(planes)}}}{{c}}{{{_tex(table.metrics[metric].title)}}}")
+        planes = [escape_latex(column.plane) for column in columns]
+        heads.append(f"\\multicolumn{{{len(planes)}}}{{c}}{{{escape_latex(table.metrics[metric].title)}}}")
         rules.append(f"\\cmidrule(lr){{{at}-{at + len(planes) - 1}}}")
         second += planes
         at += len(planes)
@@ -97,18 +97,43 @@ def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
         sentences.append(f"Best values are not tested, since {block.untested}")
     if ci:
         sentences.append("In brackets: 95 % bootstrap interval of the mean over pictures")
-    notes = [f"$^{{{mark}}}$ {_tex(table.notes[mark])}" for mark in block.marks]
+    notes = [f"$^{{{mark}}}$ {escape_latex(table.notes[mark])}" for mark in block.marks]
+    return latex_table(
+        f"{'. '.join(sentences)}.",
+        label,
+        f"{'l' * len(first)}{'r' * numbers}{'l' * bool(block.verdicts)}",
+        [" & ".join(heads) + r" \\", "".join(rules), " & ".join([*first, *second]) + r" \\"],
+        body,
+        notes,
+    )
+
+
+def latex_table(
+    caption: str,
+    label: str,
+    columns: str,
+    head: Sequence[str],
+    body: Sequence[str],
+    notes: Sequence[str] = (),
+) -> str:
+    """A `table` with its `tabular`.
+
+    Args:
+        caption: plain text.
+        label: what follows `tab:`.
+        columns: a letter a column, as `tabular` takes it.
+        head, body: lines of LaTeX.
+        notes: LaTeX, to stand below.
+    """
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            f"\\caption{{{_tex('. '.join(sentences))}.}}",
+            f"\\caption{{{escape_latex(caption)}}}",
             f"\\label{{tab:{label}}}",
-            f"\\begin{{tabular}}{{{'l' * len(first)}{'r' * numbers}{'l' * bool(block.verdicts)}}}",
+            f"\\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            " & ".join(heads) + r" \\",
-            "".join(rules),
-            " & ".join([*first, *second]) + r" \\",
+            *head,
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -160,7 +185,7 @@ def _md_cell(cell: Cell, ci: bool) -> str:
 
 
 def _tex_cell(cell: Cell, ci: bool) -> str:
-    text = _tex(cell.text)
+    text = escape_latex(cell.text)
     if cell.is_best:
         text = f"\\textbf{{{text}}}"
     elif cell.rank == 2:
@@ -175,5 +200,6 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([|*_`<\\])", r"\\\1", text)
 
 
-def _tex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """`text` with the signs that LaTeX would take for its own escaped."""
     return "".join(_LATEX.get(sign, sign) for sign in text)

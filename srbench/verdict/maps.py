@@ -15,12 +15,12 @@ from srbench.images.png import write_png
 from srbench.images.tiles import Degrade, read_rgb, reference
 from srbench.metrics.detail import DetailMap, detail_map
 from srbench.metrics.protocol import prepare
-from srbench.predict import plane_of
+from srbench.predict import planes_like
 from srbench.progress import steps
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.runs import StoredRun
-from srbench.types import Plane, networks_of, scored_planes
+from srbench.types import Plane, scored_planes
 
 _LOST, _HALF, _THERE = (0.84, 0.10, 0.11), (0.99, 0.85, 0.35), (0.10, 0.59, 0.25)
 """Red, yellow and green: none, half and all of HR's detail."""
@@ -69,8 +69,7 @@ def write_maps(
             prediction = upscaler(test.name, picture, degrade(hr, spec.scale).float().to(device))
             for scale, sr in prediction.items():
                 target = reference(hr, scale, spec.scale, degrade).to(device)
-                if sr.shape[1] == 1:
-                    target = plane_of(target, networks_of(spec.network_channels)[0])
+                target = planes_like(target, sr, spec.network_channels)
                 if min(target.shape[-2:]) > 2 * scale:
                     place = folder / test.name / f"x{scale}"
                     _write(place, picture.name, planes, *prepare(sr, target, planes, scale), scale)

@@ -1,5 +1,7 @@
 """The gate in a run: asked at a name's first use, said loudly, stored with the scores, shown in the table."""
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -49,6 +51,8 @@ def test_the_published_set_is_scored_without_a_word(ours, tmp_path, monkeypatch,
     assert summary_of(tmp_path / "results")["unverified"] == []
     srbench(["table", "--results", str(tmp_path / "results")], monkeypatch)
     assert "unverified" not in capsys.readouterr().out
+    srbench(["table", "--format", "json", "--results", str(tmp_path / "results")], monkeypatch)
+    assert {one["unverified"] for one in json.loads(capsys.readouterr().out)} == {None}
 
 
 def test_another_set_is_said_loudly_marked_and_shown(ours, tmp_path, monkeypatch, capsys):
@@ -71,6 +75,9 @@ def test_another_set_is_said_loudly_marked_and_shown(ours, tmp_path, monkeypatch
         assert "4 pictures, unverified" in capsys.readouterr().out
     srbench(["table", "--format", "md", "--results", str(results)], monkeypatch)
     assert "set5 is unverified: its pictures are not the published ones" in capsys.readouterr().out
+    for form, read in (("json", json.loads), ("csv", lambda text: csv.DictReader(io.StringIO(text)))):
+        srbench(["table", "--format", form, "--results", str(results)], monkeypatch)
+        assert {one["unverified"] for one in read(capsys.readouterr().out)} == {entry["reason"]}
 
 
 def test_the_verdict_is_kept_for_a_content_and_said_again(ours, tmp_path, monkeypatch, capsys):

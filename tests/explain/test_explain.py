@@ -8,15 +8,17 @@ import torch
 from PIL import Image
 from scipy import ndimage
 from skimage import color, metrics
-from small import picture_folder, small_job, small_request
+from small import MODEL, picture_folder, small_job, small_request
 
 from srbench.datasets import build_dataset
-from srbench.errors import PictureError, StoppedError, UsageError
-from srbench.evaluate.scoring import Scoring
-from srbench.evaluate.upscalers import scored_networks
+from srbench.errors import DatasetError, StoppedError, UsageError
+from srbench.evaluate.scoring import Scoring, resolve_metrics
+from srbench.evaluate.upscalers import network_upscaler_of
 from srbench.executors.local import Settings, execute
 from srbench.explain import Number, explain
 from srbench.explain.sources import FolderSource, RunSource
+from srbench.foreign.jobs import weights_jobs
+from srbench.inference import Inference
 from srbench.metrics.lpips import set_weights_dir
 from srbench.plan import plan
 from srbench.spec import RunSpec
@@ -389,7 +391,7 @@ def test_self_ensemble(root, results):
     """The mean over numpy's eight turns of the picture; only the network itself is srbench's."""
     run = find_run(results, "lapsrn")
     spec = RunSpec.from_stored(run.record.spec)
-    _, networks = scored_networks(spec, run.paths, CPU)
+    networks = network_upscaler_of(spec, run.paths, CPU)[1].networks
 
     def network(lr):
         planes = [
@@ -408,6 +410,19 @@ def test_self_ensemble(root, results):
         values.append(psnr(to_8_bits(total / 8), hr, 4, studio))
     found = of_run(root, results, "lapsrn", scale=4, psnr=f"{np.mean(values):.4f}")
     assert_explains(found, {"pass": "self-ensemble of 8", "plane": STUDIO})
+
+
+def test_foreign_weights_are_explained_by_what_eval_made_of_them(root, results, tmp_path):
+    """Its networks are those of the file, and its self-ensemble is that of --self-ensemble."""
+    (file,) = find_run(results, "lapsrn").paths.checkpoints.glob("*6/model.safetensors")
+    jobs = weights_jobs(file, MODEL, [hr_set(root)], "bicubic", name="foreign")
+    scoring = Scoring(*resolve_metrics(["psnr"]), inference=Inference(self_ensemble=True))
+    execute(jobs, tmp_path, Settings(CPU, "exact", Cadence(), scoring, quiet=True), Stop())
+    scores = find_run(tmp_path, "lapsrn").summary["scores"]
+    (value,) = (one["mean"] for one in scores if (one["plane"], one["scale"]) == ("y", 4))
+    first = of_run(root, tmp_path, "lapsrn", scale=4, psnr=f"{value:.4f}").candidates[0]
+    assert first.explains
+    assert (first.labels["pass"], first.departures) == ("self-ensemble of 8", 1)
 
 
 def test_srbenchs_own_number_is_the_first(root, results):
@@ -448,7 +463,7 @@ def test_what_is_no_number_is_refused(text):
 
 
 def test_folder_that_lacks_pictures_names_them(root, tmp_path):
-    with pytest.raises(UsageError, match="has no picture for face, tissue of test"):
+    with pytest.raises(DatasetError, match=r"2 of the 2 pictures of test missing in .*: face, tissue"):
         FolderSource(tmp_path, hr_set(root), 2)
     with pytest.raises(UsageError, match="is no folder"):
         FolderSource(tmp_path / "nowhere", hr_set(root), 2)
@@ -457,8 +472,10 @@ def test_folder_that_lacks_pictures_names_them(root, tmp_path):
 def test_folder_of_another_size_names_both(root, tmp_path):
     for name in ("face", "tissue"):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
-    with pytest.raises(PictureError, match=r"face\.png is 8×8, but 'face' at ×2 is 56×64"):
-        explained(FolderSource(tmp_path, hr_set(root), 2), psnr="30.1")
+    with pytest.raises(
+        DatasetError, match=r"face\.png is 8×8, and face of test at ×2 is 56×64.*--scale or --test may"
+    ):
+        FolderSource(tmp_path, hr_set(root), 2)
 
 
 def test_scale_that_a_run_has_not_is_refused(root, results):
