@@ -172,9 +172,9 @@ def _hints(scene: Scene) -> Iterator[str]:
         )
     if planes := causes.get("loss"):
         yield (
-            f"Hint for {', '.join(planes)}: as strong as a pixel loss wants it for what the network knows "
-            f"(slope {slopes[planes[0]]}). Another loss (gradient, ffl, lpips: see srbench plugins) or a "
-            "stronger model may help; more training of this one may not."
+            f"Hint for {', '.join(planes)}: as strong as a pixel loss wants it for what the network knows so far "
+            f"(slope {slopes[planes[0]]}). Another loss or a stronger model may help; so may more training, where "
+            "validation detail still grows."
         )
     smooth = any(one["verdict"] == "over-smoothed" for one in scene.verdicts.values())
     if smooth and scene.row.scale >= 4:
