@@ -172,9 +172,9 @@ def _hints(scene: Scene) -> Iterator[str]:
         )
     if planes := causes.get("loss"):
         yield (
-            f"Hint for {', '.join(planes)}: as strong as a pixel loss wants it for what the network knows so far "
-            f"(slope {slopes[planes[0]]}). Another loss or a stronger model may help; so may more training, where "
-            "validation detail still grows."
+            f"Hint for {', '.join(planes)}: as strong as a pixel loss wants it for what the network knows so "
+            f"far (slope {slopes[planes[0]]}). Another loss or a stronger model may help, and more training "
+            "where validation detail still grows."
         )
     smooth = any(one["verdict"] == "over-smoothed" for one in scene.verdicts.values())
     if smooth and scene.row.scale >= 4:
