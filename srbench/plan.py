@@ -150,7 +150,7 @@ def _job(
         raise UsageError(f"--epochs {budget.epochs} is no number of epochs.")
     spec = RunSpec(
         model=model_spec,
-        loss=_losses(loss_text or settings["loss"], chosen),
+        loss=loss_terms(loss_text or settings["loss"], chosen),
         dataset=dataset.spec,
         channels=chosen,
         scale=scale,
@@ -244,7 +244,12 @@ def _core_component(label: str, text: str, known: Mapping[str, Callable[..., Any
     return ComponentSpec(name=term.name, params=params)
 
 
-def _losses(text: str, channels: Channels) -> tuple[LossSpec, ...]:
+def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
+    """`--loss` as typed → the terms of its sum, each built once to see that it can be.
+
+    Raises:
+        UsageError: an unknown name, parameter or weight, or a loss of RGB pictures where there is one plane.
+    """
     terms = []
     for term in parse_sum(text):
         loss = registry().find("loss", term.name)

@@ -19,7 +19,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 LEVELS = (
     ("cli", "__main__", "api"),
     ("verdict",),
-    ("compare", "explain"),
+    ("compare", "explain", "probe", "plot"),
     ("table",),
     ("executors", "cost"),
     ("evaluate",),
@@ -33,7 +33,7 @@ LEVELS = (
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
-    ("checkpoint", "store", "metrics", "images", "progress", "inference", "memory"),
+    ("checkpoint", "store", "metrics", "images", "progress", "inference", "memory", "figures"),
     ("files",),
     ("types", "facts", "errors", "__init__"),
 )
@@ -191,6 +191,7 @@ def results(tmp_path_factory):
     "line",
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
+        "probe --help", "plot --help",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
 )  # fmt: skip
@@ -199,6 +200,12 @@ def test_a_command_that_computes_nothing_loads_no_torch_and_no_pandas(line, resu
     loaded, out = heavy_after(COMMAND, *line.split(), *(["--results", results] if reads else []))
     assert not loaded
     assert out
+
+
+def test_a_chart_of_stored_scores_loads_no_torch_and_no_pandas(results, tmp_path):
+    chart = tmp_path / "trade.png"
+    assert heavy_after(COMMAND, "plot", str(chart), "--metric", "lpips", "--results", results)[0] == []
+    assert chart.exists()
 
 
 @pytest.mark.parametrize(

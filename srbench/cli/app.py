@@ -66,8 +66,10 @@ _add("runs", "runs", "app")
 _add("eval", "eval", "evaluate_run")
 _add("data", "data", "app")
 _add("compare", "compare", "compare")
+_add("plot", "plot", "plot")
 _add("verdict", "verdict", "verdict")
 _add("explain", "explain", "explain")
+_add("probe", "probe", "probe")
 _add("plugins", "plugins", "plugins")
 
 

@@ -143,6 +143,11 @@ def detail_map(sr: Tensor, hr: Tensor, scale: int) -> DetailMap:
     return DetailMap(gain.reshape(shape), weight.reshape(shape), top, left, size, size // 2)
 
 
+def window_size(scale: int) -> int:
+    """Side of the windows in which detail is measured, in pixels: 32 up to ×4, 64 at ×8."""
+    return int(max(32, 2 ** math.ceil(math.log2(8 * scale))))
+
+
 class _Rings(NamedTuple):
     """Of P = N·C planes, W windows and K rings of the band, in units of variance; float64."""
 
@@ -169,7 +174,7 @@ def _checked(sr: Tensor, hr: Tensor, scale: int) -> int:
         raise ValueError(
             f"scale must be an integer from 2, not {scale!r} (sr {tuple(sr.shape)}, hr {tuple(hr.shape)})"
         )
-    return int(max(32, 2 ** math.ceil(math.log2(8 * scale))))
+    return window_size(scale)
 
 
 @torch.no_grad()

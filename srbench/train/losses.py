@@ -81,3 +81,13 @@ def trainable(losses: list[BoundLoss]) -> Iterator[tuple[str, nn.Parameter]]:
             for name, parameter in loss.module.named_parameters():
                 if parameter.requires_grad:
                     yield f"{loss.key}.{name}", parameter
+
+
+def learned(losses: Mapping[Plane, list[BoundLoss]]) -> Iterator[tuple[str, Tensor]]:
+    """All that losses keep in a checkpoint, trainable parameters and buffers, by the name they have there."""
+    for bound in losses.values():
+        yield from ((f"loss.{name}", parameter) for name, parameter in trainable(bound))
+        for loss in bound:
+            if loss.module is not None:
+                for name, buffer in loss.module.named_buffers():
+                    yield f"loss.{loss.key}.{name}", buffer

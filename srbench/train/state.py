@@ -12,7 +12,7 @@ from srbench.errors import CheckpointError
 from srbench.predict import Networks
 from srbench.registry import registry
 from srbench.spec import RunSpec
-from srbench.train.losses import BoundLoss, bind_losses, trainable
+from srbench.train.losses import BoundLoss, bind_losses, learned, trainable
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.sampling import seed_of
 from srbench.types import Plane, networks_of
@@ -146,7 +146,7 @@ class TrainingState:
     def tensors(self) -> dict[str, Tensor]:
         """What training goes on from: raw weights, loss parameters and buffers, optimizer moments."""
         tensors = {f"raw.{name}": tensor for name, tensor in weights(self.networks).items()}
-        for name, tensor in self._loss_tensors():
+        for name, tensor in learned(self.losses):
             tensors[name] = tensor
         for owner, optimizer in self.optimizers.items():
             for name, parameter in self._parameters[owner].items():
@@ -173,7 +173,7 @@ class TrainingState:
         if self.ema is not None:
             load_weights(self.ema, model)
         try:
-            for name, mine in self._loss_tensors():
+            for name, mine in learned(self.losses):
                 mine.copy_(state[name])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"The stored state of a loss does not fit: {error}.") from error
@@ -189,14 +189,6 @@ class TrainingState:
                     optimizer.state[parameter][key] = _like(parameter, tensor)
         for group, scaler in self.scalers.items():
             scaler.load_state_dict(scalars["scalers"][group])
-
-    def _loss_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for losses in self.losses.values():
-            yield from ((f"loss.{name}", parameter) for name, parameter in trainable(losses))
-            for loss in losses:
-                if loss.module is not None:
-                    for name, buffer in loss.module.named_buffers():
-                        yield f"loss.{loss.key}.{name}", buffer
 
 
 def _like(parameter: nn.Parameter, tensor: Tensor) -> Tensor:
