@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from srbench.checkpoint.format import Checkpoint
 from srbench.checkpoint.read import read_latest
 from srbench.checkpoint.write import prune, write_checkpoint
+from srbench.checkpoint.writer import Writer, copied
 from srbench.errors import DivergedError, StoppedError
 from srbench.images.tiles import Degrade, TileStore
 from srbench.plan import Budget, Job
@@ -148,22 +149,46 @@ def train(
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
     sums = LossSums(progress, device)
     last_save, changed, note = time.monotonic(), found is None, ""
+    writer = Writer()
+    pending: int | None = None
 
     def save(at: int) -> None:
-        nonlocal saved, last_save, changed, record
+        """Copy the state and have it written; what an earlier save wrote is on the disk then."""
+        nonlocal last_save, changed, record, pending
+        landed(wait=True)
         sums.store(progress)
         if not state.is_finite():
             raise _diverged(paths, spec, at, "a weight is NaN", saved)
-        scalars = {"progress": vars(progress), **state.scalars()}
-        checkpoint = Checkpoint(at, weights(state.scored), state.tensors(), scalars)
-        write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
-        prune(paths.checkpoints, KEEP_CHECKPOINTS, progress.best["step"] if progress.best else None)
-        saved, last_save, changed = at, time.monotonic(), False
-        record = replace(record, step=at)
-        write_record(paths, record)
-        host().emit("checkpoint_saved", run=info, step=at)
+        (model_copy, model_ready), (state_copy, state_ready) = (
+            copied(weights(state.scored)),
+            copied(state.tensors()),
+        )
+        # asdict copies: the sums that go on must not be those of the checkpoint.
+        scalars = {"progress": asdict(progress), **state.scalars()}
+        checkpoint = Checkpoint(at, model_copy, state_copy, scalars)
+        best = progress.best["step"] if progress.best else None
+        record = saved_record = replace(record, step=at)
 
-    with bar(paths.id, target, step, quiet=quiet) as shown:
+        def write() -> None:
+            model_ready()
+            state_ready()
+            write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
+            prune(paths.checkpoints, KEEP_CHECKPOINTS, best)
+            write_record(paths, saved_record)
+
+        writer.start(write)
+        last_save, changed, pending = time.monotonic(), False, at
+
+    def landed(*, wait: bool = False) -> None:
+        """Take note of a checkpoint that is on the disk now; one that could not be written ends the run."""
+        nonlocal saved, pending
+        if wait:
+            writer.wait()
+        if pending is not None and writer.is_done():
+            saved, pending = pending, None
+            host().emit("checkpoint_saved", run=info, step=saved)
+
+    with bar(paths.id, target, step, quiet=quiet) as shown, writer:
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
                 try:
@@ -172,6 +197,7 @@ def train(
                     # Saved as it stands; the resumed run evaluates this step first.
                     save(step)
                     append_line(paths.timings, clock.line(step, spec.batch))
+                    landed(wait=True)
                     raise _stopped(paths, stop, step, target) from None
                 sums.store(progress)
                 on = "val" if dataset.pictures.val else "test"
@@ -190,6 +216,7 @@ def train(
             if changed and (ending or time.monotonic() - last_save >= cadence.save_every_s):
                 save(step)
             if ending:
+                landed(wait=True)
                 break
 
             drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
@@ -197,11 +224,13 @@ def train(
             losses = train_step(batch, step, rate(step, steps_per_epoch))
             sums.add(losses)
             step, changed = step + 1, True
+            landed()
 
             if step % look_every == 0 or step == 1:
                 loss = math.fsum(float(value) for value in losses.values())
                 progress.first_loss = loss if progress.first_loss is None else progress.first_loss
                 if not math.isfinite(loss) or loss > _RUN_AWAY * max(progress.first_loss, 1e-12):
+                    landed(wait=True)
                     raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", saved)
                 note = f"loss {loss:.4g}, {clock.images_per_s(step, spec.batch):.0f} img/s"
                 if wants_steps:
