@@ -3,9 +3,10 @@
     python benchmarks/checkpoint_cost.py
 
 LapSRN ×4, three networks, Charbonnier loss, the dataset `sample`. Blocks of steps take turns: one with a
-checkpoint begun at its start, as the training loop does it (copy, then a thread that writes), and one without. A
-block is longer than the write, so the difference holds all that saving takes from training: the copy, and the
-cores that the thread uses meanwhile. One checkpoint every --save-every seconds makes it a share.
+checkpoint begun at its start, as the training loop does it (copy, then a thread that writes), and one
+without. A block is longer than the write, so the difference holds all that saving takes from training: the
+copy, and the cores that the thread uses meanwhile. One checkpoint every --save-every seconds makes it a
+share.
 """
 
 import argparse
@@ -107,7 +108,8 @@ def main() -> None:
         f"a checkpoint     {cost:.3f} s of training time in all (from {min(extra):.3f} to {max(extra):.3f})"
     )
     print(
-        f"share            {cost / arguments.save_every:.2%} at one every {arguments.save_every:g} s (goal: < 1 %)"
+        f"share            {cost / arguments.save_every:.2%} at one every {arguments.save_every:g} s "
+        "(goal: < 1 %)"
     )
 
 

@@ -13,7 +13,7 @@ from srbench.checkpoint.format import Checkpoint
 from srbench.checkpoint.read import read_latest
 from srbench.checkpoint.write import prune, write_checkpoint
 from srbench.checkpoint.writer import Writer, copied
-from srbench.errors import DivergedError, StoppedError
+from srbench.errors import CheckpointError, DivergedError, StoppedError
 from srbench.images.tiles import Degrade, TileStore
 from srbench.plan import Budget, Job
 from srbench.plugins import host
@@ -101,6 +101,7 @@ def train(
     Raises:
         StoppedError: asked to stop; everything is saved.
         DivergedError: the loss became NaN or ran away; the last good checkpoint is kept.
+        UsageError: what it was to begin from does not fit; nothing has been written.
         PictureError, DatasetError: a picture cannot be used; nothing has been written.
         CheckpointError: no sound checkpoint is left, or it does not fit.
         StoreError: the disk is full or the folder cannot be written.
@@ -131,6 +132,13 @@ def train(
         state.load(found.model, found.state, found.scalars)
         progress = Progress(**found.scalars["progress"])
         step = saved = found.step
+    elif job.start is not None:
+        state.begin_from(job.start)
+    elif spec.origin is not None:
+        raise CheckpointError(
+            f"{paths.id} began from {spec.origin.run or 'a file'} and has no checkpoint of its own. Give "
+            "the same command once more."
+        )
     truncate(paths.history, progress.evaluated)
     truncate(paths.timings, step)
     past = read_lines(paths.timings)
@@ -189,6 +197,8 @@ def train(
             host().emit("checkpoint_saved", run=info, step=saved)
 
     with bar(paths.id, target, step, quiet=quiet) as shown, writer:
+        if found is None and job.start is not None:
+            save(step)  # at once: from here on nothing is needed of what it began from
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
                 try:

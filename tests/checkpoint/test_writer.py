@@ -49,7 +49,7 @@ def test_a_failed_write_raises_at_the_next_look(found):
 
 def test_a_program_that_is_ended_at_once_does_not_wait_for_a_disk_that_hangs():
     hangs, began = threading.Event(), time.monotonic()
-    with pytest.raises(SystemExit), Writer() as writer:
+    with pytest.raises(SystemExit), Writer() as writer:  # noqa: PT012
         writer.start(lambda: hangs.wait(30))
         raise SystemExit(130)
     assert time.monotonic() - began < 5
