@@ -186,7 +186,8 @@ MaxTime = Annotated[
     typer.Option(
         metavar="TIME",
         rich_help_panel="Budget",
-        help="Stop after this time (11h30m, 90m), save, and exit with code 75: run me again.",
+        help="Stop before this time is over (11h30m, 90m), save, and exit with code 75: run me again. "
+        "Default: SRBENCH_MAX_TIME, else no limit.",
     ),
 ]
 Init = Annotated[

@@ -67,9 +67,9 @@ def run(
     if determinism not in ("exact", "fast"):
         raise UsageError(f"--determinism {determinism} is neither exact nor fast.")
     _check_beginning(init, fork, fork_optimizer, recipe)
-    from srbench.train.stop import Stop, parse_duration
+    from srbench.train.stop import Stop, time_limit
 
-    stop = Stop(parse_duration(max_time) if max_time is not None else None)
+    stop = Stop(time_limit(max_time))
     # From here on a signal is a request to stop: also in the seconds that loading torch takes.
     with stop.listening():
         from srbench.cli.scoring import scoring_of, use_lpips_weights

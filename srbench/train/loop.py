@@ -157,13 +157,14 @@ def train(
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
     sums = LossSums(progress, device)
     last_save, changed, note = time.monotonic(), found is None, ""
-    writer = Writer()
+    writer, longest_step_s, copy_s = Writer(), 0.0, 0.0
     pending: int | None = None
 
     def save(at: int) -> None:
         """Copy the state and have it written; what an earlier save wrote is on the disk then."""
-        nonlocal last_save, changed, record, pending
+        nonlocal last_save, changed, record, pending, copy_s
         landed(wait=True)
+        began = time.monotonic()
         sums.store(progress)
         if not state.is_finite():
             raise _diverged(paths, spec, at, "a weight is NaN", saved)
@@ -185,6 +186,7 @@ def train(
             write_record(paths, saved_record)
 
         writer.start(write)
+        copy_s = max(copy_s, time.monotonic() - began)
         last_save, changed, pending = time.monotonic(), False, at
 
     def landed(*, wait: bool = False) -> None:
@@ -229,11 +231,15 @@ def train(
                 landed(wait=True)
                 break
 
+            began = time.monotonic()
             drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
             batch = tiles.batch(drawn.slot, drawn.random, drawn.turn)
             losses = train_step(batch, step, rate(step, steps_per_epoch))
             sums.add(losses)
             step, changed = step + 1, True
+            longest_step_s = max(longest_step_s, time.monotonic() - began)
+            # At the worst a write has just begun: it is waited for, and then comes the last one.
+            stop.reserve_s = longest_step_s + copy_s + 2 * writer.longest_s
             landed()
 
             if step % look_every == 0 or step == 1:
