@@ -72,62 +72,65 @@ def run(
     stop = Stop(time_limit(max_time))
     # From here on a signal is a request to stop: also in the seconds that loading torch takes.
     with stop.listening():
-        from srbench.cli.scoring import scoring_of, use_lpips_weights
-        from srbench.executors.local import Settings, execute
-        from srbench.grammar import split_list
-        from srbench.plan import Budget, Request, plan
-        from srbench.store.layout import default_results
-        from srbench.train.device import pick_device
-        from srbench.train.loop import Cadence
+        with stop.at_once():
+            from srbench.cli.scoring import scoring_of, use_lpips_weights
+            from srbench.executors.local import Settings, execute
+            from srbench.grammar import split_list
+            from srbench.plan import Budget, Request, plan
+            from srbench.store.layout import default_results
+            from srbench.train.device import pick_device
+            from srbench.train.loop import Cadence
 
-        typed = {
-            "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
-            "clip": clip, "ema": ema,
-        }  # fmt: skip
-        request = Request(
-            models=tuple(split_list(model or [])),
-            losses=tuple(split_list(loss or [])),
-            datasets=tuple(split_list(dataset or ([] if init or fork else ["sample"]))),
-            channels=tuple(channels or ()),
-            scales=tuple(_scale(item) for item in split_list(scale or [])),
-            seeds=tuple(seed or ()),
-            tests=tuple(split_list(test or [])),
-            recipe=recipe,
-            degradation=degradation,
-            precision=precision,
-            settings={key: value for key, value in typed.items() if value is not None},
-            budget=Budget(steps, epochs),
-        )
-        use_lpips_weights(lpips_weights)  # a loss may need them too
-        folder = results or default_results()
-        if init is not None or fork is not None:
-            from srbench.origins import Begin, jobs_from
-
-            begin = (
-                Begin("init", init) if init is not None else Begin("fork", str(fork), _kept(fork_optimizer))
+            typed = {
+                "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
+                "clip": clip, "ema": ema,
+            }  # fmt: skip
+            request = Request(
+                models=tuple(split_list(model or [])),
+                losses=tuple(split_list(loss or [])),
+                datasets=tuple(split_list(dataset or ([] if init or fork else ["sample"]))),
+                channels=tuple(channels or ()),
+                scales=tuple(_scale(item) for item in split_list(scale or [])),
+                seeds=tuple(seed or ()),
+                tests=tuple(split_list(test or [])),
+                recipe=recipe,
+                degradation=degradation,
+                precision=precision,
+                settings={key: value for key, value in typed.items() if value is not None},
+                budget=Budget(steps, epochs),
             )
-            jobs = jobs_from(request, begin, folder)
-        else:
-            jobs = plan(request)
-        settings = Settings(
-            device=pick_device(device),
-            determinism=determinism,  # type: ignore[arg-type]
-            cadence=Cadence(save_every, eval_every),
-            scoring=scoring_of(
-                metric,
-                grey,
-                save_images,
-                border=border,
-                tile=tile,
-                overlap=overlap,
-                self_ensemble=self_ensemble,
-            ),
-            provenance={"command": ["srbench", *sys.argv[1:]]},
-            quiet=context.obj["quiet"],
-        )
-        if dry_run:
-            _show_plan(jobs, folder)
-            return
+            use_lpips_weights(lpips_weights)  # a loss may need them too
+            folder = results or default_results()
+            if init is not None or fork is not None:
+                from srbench.origins import Begin, jobs_from
+
+                begin = (
+                    Begin("init", init)
+                    if init is not None
+                    else Begin("fork", str(fork), _kept(fork_optimizer))
+                )
+                jobs = jobs_from(request, begin, folder)
+            else:
+                jobs = plan(request)
+            settings = Settings(
+                device=pick_device(device),
+                determinism=determinism,  # type: ignore[arg-type]
+                cadence=Cadence(save_every, eval_every),
+                scoring=scoring_of(
+                    metric,
+                    grey,
+                    save_images,
+                    border=border,
+                    tile=tile,
+                    overlap=overlap,
+                    self_ensemble=self_ensemble,
+                ),
+                provenance={"command": ["srbench", *sys.argv[1:]]},
+                quiet=context.obj["quiet"],
+            )
+            if dry_run:
+                _show_plan(jobs, folder)
+                return
         outcomes = execute(jobs, folder, settings, stop)
     report(outcomes)
 

@@ -188,7 +188,10 @@ def score_stored(
             with run_lock(run.paths):
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
-                mine = tests or [build_dataset(typed_dataset(run)).test]
+                with stop.at_once():
+                    mine = tests or [build_dataset(typed_dataset(run)).test]
+                    for test in mine:
+                        test.sha256  # noqa: B018 - hashed here, where a signal need not wait for it
                 step, upscaler = upscaler_of(
                     spec, run.paths, mine, device, scoring.inference, allow_missing=allow_missing
                 )

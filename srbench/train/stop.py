@@ -30,6 +30,7 @@ class Stop:
         self._max_time_s = max_time_s
         self._signal: str | None = None
         self.reserve_s = 0.0
+        self._at_once = False
 
     @property
     def reason(self) -> str | None:
@@ -51,6 +52,20 @@ class Stop:
             raise StoppedError(f"Stopped on {self.reason}. Run the same command to go on.")
 
     @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Where the block has nothing to save: a signal stops it in the middle of whatever it waits for.
+
+        Looking up names, hashing pictures and fetching weights cannot look at a flag in all they call.
+        """
+        self.check()
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+        self.check()  # what was called may have swallowed the error
+
+    @contextmanager
     def listening(self) -> Iterator["Stop"]:
         """Take SIGINT, SIGTERM and SIGUSR1 as requests while the block runs; a second Ctrl-C ends at once."""
         if threading.current_thread() is not threading.main_thread():
@@ -63,6 +78,8 @@ class Stop:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
                 raise SystemExit(130)
             self._signal = names[signal.Signals(number)]
+            if self._at_once:
+                self.check()
 
         before = {number: signal.signal(number, ask) for number in names}
         try:
