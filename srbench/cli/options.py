@@ -181,6 +181,16 @@ Epochs = Annotated[
         help="The same in epochs.",
     ),
 ]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        rich_help_panel="Budget",
+        help="End before the budget does, after N evaluations in a row without a better PSNR on the "
+        "validation pictures. More patience goes on with the same run.",
+    ),
+]
 MaxTime = Annotated[
     str | None,
     typer.Option(

@@ -25,6 +25,7 @@ def run(
     seed: options.Seed = None,
     steps: options.Steps = None,
     epochs: options.Epochs = None,
+    patience: options.Patience = None,
     max_time: options.MaxTime = None,
     init: options.Init = None,
     fork: options.Fork = None,
@@ -115,7 +116,7 @@ def run(
             settings = Settings(
                 device=pick_device(device),
                 determinism=determinism,  # type: ignore[arg-type]
-                cadence=Cadence(save_every, eval_every),
+                cadence=Cadence(save_every, eval_every, patience),
                 scoring=scoring_of(
                     metric,
                     grey,

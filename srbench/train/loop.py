@@ -13,7 +13,7 @@ from srbench.checkpoint.format import Checkpoint
 from srbench.checkpoint.read import read_latest
 from srbench.checkpoint.write import prune, write_checkpoint
 from srbench.checkpoint.writer import Writer, copied
-from srbench.errors import CheckpointError, DivergedError, StoppedError
+from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
 from srbench.images.tiles import Degrade, TileStore
 from srbench.plan import Budget, Job
 from srbench.plugins import host
@@ -50,10 +50,12 @@ class Cadence:
     Args:
         save_every_s: seconds between checkpoints.
         eval_every: steps between evaluations; None: the first whole number of epochs that is ≥ 200 steps.
+        patience: as good as the budget's end: so many evaluations in a row without a best one.
     """
 
     save_every_s: float = 60.0
     eval_every: int | None = None
+    patience: int | None = None
 
 
 @dataclass
@@ -111,6 +113,11 @@ def train(
     assert spec.batch is not None
     assert spec.patch is not None
     assert spec.schedule is not None
+    if cadence.patience is not None and not dataset.pictures.val:
+        raise UsageError(
+            f"--patience waits for a better validation, and dataset {dataset.text!r} has no validation "
+            "pictures. Leave it out."
+        )
     model: Model = registry().find("model", spec.model.name)
     degrade: Degrade = registry().find("degradation", spec.degradation.name).make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
@@ -141,6 +148,8 @@ def train(
         )
     truncate(paths.history, progress.evaluated)
     truncate(paths.timings, step)
+    if is_out_of_patience(cadence.patience, progress.best, paths):
+        target = step
     past = read_lines(paths.timings)
     clock = _Clock(past[-1]["elapsed_s"] if past else 0.0, step)
     provenance = {**record.provenance, "steps_per_epoch": steps_per_epoch}
@@ -223,6 +232,11 @@ def train(
                 changed = True
                 if is_best:
                     save(step)
+                if is_out_of_patience(cadence.patience, progress.best, paths) and step < target:
+                    shown.say(
+                        f"{paths.id}: {cadence.patience} evaluations without a better one; this is the end."
+                    )
+                    target = step
 
             ending = step >= target or stop.reason is not None
             if changed and (ending or time.monotonic() - last_save >= cadence.save_every_s):
@@ -267,6 +281,16 @@ def budget_steps(budget: Budget, steps_per_epoch: float) -> int:
     if budget.steps is not None:
         return budget.steps
     return math.ceil((budget.epochs or 0) * steps_per_epoch - 1e-9)
+
+
+def is_out_of_patience(patience: int | None, best: Mapping[str, Any] | None, paths: RunPaths) -> bool:
+    """Whether the history has so many evaluations on `val` since the best; a resumed run finds the same."""
+    if patience is None or best is None:
+        return False
+    later = [
+        line for line in read_lines(paths.history) if line["step"] > best["step"] and line["on"] == "val"
+    ]
+    return len(later) >= patience
 
 
 class LossSums:
