@@ -6,17 +6,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from srbench.datasets import BuiltDataset, TestSet, build_dataset
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
 from srbench.registry import Model, registry
-from srbench.spec import ComponentSpec, LossSpec, RunSpec, Source
+from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Source
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.schedule import SCHEDULES
 from srbench.types import BASELINE, CHANNELS, Channels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DEFAULT_SCALE = 4
 
 CORE_SETTINGS: Mapping[str, Any] = {
     "loss": "charbonnier",
@@ -41,6 +46,25 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a run begins from in place of a random draw.
+
+    Args:
+        origin: what the spec says of it.
+        text: as typed after `--init` or `--fork`.
+        model: weights to begin with, `plane.parameter` → tensor: those that are scored.
+        state: of a fork, what its parent went on from; None: weights alone.
+        scalars: of a fork, the plain data that goes with `state`.
+    """
+
+    origin: Origin
+    text: str
+    model: "Mapping[str, Tensor]"
+    state: "Mapping[str, Tensor] | None" = None
+    scalars: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Request:
     """What was asked for, as typed. The tuples span a matrix; `settings` holds what overrides the recipe.
 
@@ -52,20 +76,25 @@ class Request:
         precision: as asked.
         settings: any of `batch, patch, optimizer, lr, schedule, clip, ema`, where given.
         budget: steps or epochs, where given.
+        base: of a fork, its parent: in place of recipe and defaults, for whatever is not given. Empty axes
+            are then its own, and `datasets` must be given.
+        origin: what all of them begin from.
     """
 
     models: tuple[str, ...]
     losses: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ("sample",)
     channels: tuple[str, ...] = ()
-    scales: tuple[int, ...] = (4,)
-    seeds: tuple[int, ...] = (0,)
+    scales: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
     tests: tuple[str, ...] = ()
     recipe: str = "default"
-    degradation: str = "bicubic"
-    precision: str = "auto"
+    degradation: str | None = None
+    precision: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget = Budget()
+    base: RunSpec | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +108,7 @@ class Job:
         dataset: what it is trained on.
         name: what tables call it; where the spec has a source.
         place: where the file or folder that the spec's source stands for lies.
+        start: what to begin with, where the spec has an origin and nothing is trained yet.
     """
 
     spec: RunSpec
@@ -87,13 +117,15 @@ class Job:
     dataset: BuiltDataset | None = None
     name: str | None = None
     place: Path | None = None
+    start: Start | None = None
 
     @property
     def typed(self) -> dict[str, str]:
         """Names and places, for provenance, since they are no part of the spec."""
         if self.spec.source is not None:
             return {"name": str(self.name), "source": str(self.place)}
-        return {"dataset": self.dataset.text} if self.dataset else {}
+        typed = {"dataset": self.dataset.text} if self.dataset else {}
+        return {**typed, "origin": self.start.text} if self.start else typed
 
 
 def plan(request: Request) -> list[Job]:
@@ -105,9 +137,14 @@ def plan(request: Request) -> list[Job]:
         PictureError: a picture cannot be read.
     """
     jobs: dict[str, Job] = {}
-    axes = (request.models, request.datasets, request.losses or (None,), request.channels or (None,))
+    base = request.base
+    axes = (
+        request.models or (None,), request.datasets, request.losses or (None,), request.channels or (None,),
+    )  # fmt: skip
+    scales = request.scales or (base.scale if base else DEFAULT_SCALE,)
+    seeds = request.seeds or (base.seed or 0 if base else 0,)
     for scale, (model, dataset, loss, channels), seed in itertools.product(
-        request.scales, itertools.product(*axes), request.seeds
+        scales, itertools.product(*axes), seeds
     ):
         job = _job(request, model, loss, dataset, channels, scale, seed)
         jobs.setdefault(job.spec.id, job)
@@ -127,43 +164,56 @@ def with_baselines(jobs: Sequence[Job]) -> list[Job]:
 
 def _job(
     request: Request,
-    model_text: str,
+    model_text: str | None,
     loss_text: str | None,
     dataset_text: str,
     channels: str | None,
     scale: int,
     seed: int,
 ) -> Job:
-    model_spec = component_spec("model", model_text)
+    base = request.base
+    if model_text is None:
+        if base is None:
+            raise UsageError("No model is named. Give --model lapsrn, or another that srbench plugins lists.")
+        model_spec = base.model
+    else:
+        model_spec = component_spec("model", model_text)
     model: Model = registry().find("model", model_spec.name)
     check_scale(model, scale)
-    degradation = component_spec("degradation", request.degradation)
+    degradation = (
+        base.degradation
+        if base and request.degradation is None
+        else component_spec("degradation", request.degradation or "bicubic")
+    )
     dataset = build_dataset(dataset_text)
     tests = tuple(build_dataset(text).test for text in request.tests) or (dataset.test,)
     if not model.trainable:
+        if request.origin is not None:
+            raise UsageError(f"Model {model.name!r} is not trained, so it cannot begin from weights.")
         return Job(untrained_spec(model_spec, scale, degradation), tests)
 
     settings = _settings(model, request)
-    chosen = parse_channels(channels or model.channels)
+    chosen = (
+        base.channels
+        if base and base.channels and channels is None
+        else parse_channels(channels or model.channels)
+    )
     budget = request.budget if request.budget != Budget() else _budget(settings)
     if budget.epochs is not None and not math.isfinite(budget.epochs):
         raise UsageError(f"--epochs {budget.epochs} is no number of epochs.")
+    given = _fields(request.settings if base else settings, budget)
+    if loss_text is not None or base is None:
+        given["loss"] = loss_terms(loss_text or settings["loss"], chosen)
+    if request.precision is not None or base is None:
+        given["precision"] = _one_of(
+            "precision", request.precision or "auto", ("auto", "fp32", "bf16", "fp16")
+        )
+    given |= {
+        "model": model_spec, "dataset": dataset.spec, "channels": chosen, "scale": scale,
+        "degradation": degradation, "seed": seed, "origin": request.origin,
+    }  # fmt: skip
     spec = RunSpec(
-        model=model_spec,
-        loss=loss_terms(loss_text or settings["loss"], chosen),
-        dataset=dataset.spec,
-        channels=chosen,
-        scale=scale,
-        degradation=degradation,
-        seed=seed,
-        precision=_one_of("precision", request.precision, ("auto", "fp32", "bf16", "fp16")),
-        optimizer=_core_component("optimizer", settings["optimizer"], OPTIMIZERS),
-        learning_rate=_positive("lr", settings["lr"], float),
-        schedule=_schedule(settings["schedule"], budget),
-        clip=None if settings["clip"] is None else _positive("clip", settings["clip"], float),
-        ema=_ema(settings["ema"]),
-        batch=_positive("batch", settings["batch"], int),
-        patch=_positive("patch", settings["patch"], int),
+        **{**({name: getattr(base, name) for name in RunSpec.model_fields} if base else {}), **given}
     )
     _try_out(spec)
     if spec.patch is not None and spec.patch % scale:
@@ -172,6 +222,20 @@ def _job(
             f"size. Take {spec.patch // scale * scale or scale} or {(spec.patch // scale + 1) * scale}."
         )
     return Job(spec, tests, budget, dataset)
+
+
+def _fields(settings: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
+    """Settings as typed or recommended → fields of a spec, for those that are there."""
+    read: dict[str, Callable[[Any], tuple[str, Any]]] = {
+        "optimizer": lambda value: ("optimizer", _core_component("optimizer", value, OPTIMIZERS)),
+        "lr": lambda value: ("learning_rate", _positive("lr", value, float)),
+        "schedule": lambda value: ("schedule", _schedule(value, budget)),
+        "clip": lambda value: ("clip", None if value is None else _positive("clip", value, float)),
+        "ema": lambda value: ("ema", _ema(value)),
+        "batch": lambda value: ("batch", _positive("batch", value, int)),
+        "patch": lambda value: ("patch", _positive("patch", value, int)),
+    }
+    return dict(read[name](value) for name, value in settings.items() if name in read)
 
 
 def _try_out(spec: RunSpec) -> None:

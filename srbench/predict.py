@@ -1,7 +1,7 @@
 """Networks + LR picture → prediction: planes taken apart, upscaled, and put together again."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
@@ -103,6 +103,7 @@ def predict(
     run_scale: int,
     size_multiple: int = 1,
     inference: Inference = WHOLE,
+    check: Callable[[], None] = lambda: None,
 ) -> "Prediction":
     """SR pictures of an LR picture, at every scale the networks predict; fp32, not clamped.
 
@@ -114,6 +115,7 @@ def predict(
         size_multiple: LR is padded at bottom and right to a multiple of this, by reflection where it is
             large enough; the SR pictures are cut back. Tiles begin and end at multiples of it too.
         inference: in tiles or whole, once or in all 8 ways.
+        check: called before each pass of a network; raises to stop.
 
     Returns:
         scale → (1, 3, h·scale, w·scale) RGB; one plane for a run of a single plane.
@@ -124,6 +126,7 @@ def predict(
     padded = F.pad(lr_rgb, pad, mode) if any(pad) else lr_rgb
 
     def once(network: nn.Module, x: Tensor) -> "Prediction":
+        check()
         return as_prediction(network(x.contiguous(memory_format=torch.channels_last)), run_scale)
 
     planes = {
@@ -152,8 +155,13 @@ class Upscaler(Protocol):
     @property
     def tileable(self) -> bool: ...  # noqa: D102
 
-    def __call__(self, test: str, picture: Picture, lr: Tensor) -> "Prediction":
-        """The SR pictures of a test's picture, given its LR (1, 3, h, w); empty where there is none."""
+    def __call__(
+        self, test: str, picture: Picture, lr: Tensor, check: Callable[[], None] = lambda: None
+    ) -> "Prediction":
+        """The SR pictures of a test's picture, given its LR (1, 3, h, w); empty where there is none.
+
+        `check` is called between pieces of the work, and raises to stop.
+        """
         ...
 
 
@@ -192,8 +200,10 @@ class NetworkUpscaler:
         """The scales the networks predict, ascending."""
         return predicted_scales(self.networks, self.run_scale, self.size_multiple, self.device)
 
-    def __call__(self, test: str, picture: Picture, lr: Tensor) -> "Prediction":
-        """The networks' prediction.
+    def __call__(
+        self, test: str, picture: Picture, lr: Tensor, check: Callable[[], None] = lambda: None
+    ) -> "Prediction":
+        """The networks' prediction; `check` is called before each of their passes.
 
         Raises:
             MemoryShortError: whole pictures are asked for, and this one would not fit on this machine.
@@ -204,11 +214,13 @@ class NetworkUpscaler:
             need = int(self._bytes_per_pixel * lr.shape[-2] * lr.shape[-1])
             if need > 0.9 * available_bytes():
                 raise MemoryShortError
-        return self.predicted(lr, self.inference)
+        return self.predicted(lr, self.inference, check)
 
-    def predicted(self, lr: Tensor, inference: Inference) -> "Prediction":
+    def predicted(
+        self, lr: Tensor, inference: Inference, check: Callable[[], None] = lambda: None
+    ) -> "Prediction":
         """What the networks make of LR (1, 3, h, w), put through them as `inference` says."""
-        return predict(self.networks, self.channels, lr, self.run_scale, self.size_multiple, inference)
+        return predict(self.networks, self.channels, lr, self.run_scale, self.size_multiple, inference, check)
 
     @cached_property
     def _bytes_per_pixel(self) -> float:

@@ -10,7 +10,7 @@ from srbench.types import Channels
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
-_LATER: dict[str, Any] = {"source": None}
+_LATER: dict[str, Any] = {"source": None, "origin": None}
 """Fields that joined after the first release, with the default at which they stay out of the JSON, so that
 ids made before them stay what they were."""
 
@@ -53,6 +53,21 @@ class Source(_Frozen):
     sha256: str
 
 
+class Origin(_Frozen):
+    """What training begins from, where that is not a random draw.
+
+    `init`: weights alone, of a file or of a run. `fork`: the whole state of a run. `run` and `step` name
+    the checkpoint. `sha256` is of the weights file, or of the checkpoint's manifest. `optimizer` says
+    whether a fork keeps the moments.
+    """
+
+    kind: Literal["init", "fork"]
+    sha256: str
+    run: str | None = None
+    step: int | None = None
+    optimizer: Literal["keep", "reset"] | None = None
+
+
 class RunSpec(_Frozen):
     """One training trajectory. Everything here enters the run id; how far to go along it does not.
 
@@ -76,6 +91,7 @@ class RunSpec(_Frozen):
     batch: int | None
     patch: int | None
     source: Source | None = None
+    origin: Origin | None = None
 
     @classmethod
     def from_stored(cls, data: Mapping[str, Any]) -> Self:
@@ -123,6 +139,8 @@ class RunSpec(_Frozen):
         if self.source is not None and self.source.kind == "weights":
             parts += ["weights", self.network_channels.replace(",", "_")]
         parts.append(f"x{self.scale}")
+        if self.origin is not None:
+            parts.append(self.origin.kind)
         if self.seed:
             parts.append(f"s{self.seed}")
         return "-".join(part.replace("/", "_") for part in parts) + f"-{self.sha256[:10]}"

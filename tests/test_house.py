@@ -23,7 +23,7 @@ LEVELS = (
     ("table",),
     ("executors", "cost"),
     ("evaluate",),
-    ("foreign",),
+    ("foreign", "origins"),
     ("train",),
     ("plan",),
     ("data",),

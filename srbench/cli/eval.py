@@ -13,6 +13,7 @@ from srbench.errors import UsageError
 
 if TYPE_CHECKING:
     from srbench.executors.local import Outcome
+    from srbench.plan import Job
 
 
 def evaluate_run(
@@ -54,38 +55,34 @@ def evaluate_run(
 
         srbench eval --pictures DIR --name EDSR --scale 4 --test set5:root=DIR
     """
-    from srbench.datasets import TestSet, build_dataset
-    from srbench.executors.local import Settings, execute, score_stored
-    from srbench.foreign.jobs import pictures_jobs, weights_jobs
-    from srbench.grammar import split_list
-    from srbench.store.layout import default_results
-    from srbench.store.runs import find_run
-    from srbench.train.device import pick_device
-    from srbench.train.loop import Cadence
+    _check_what(runs, weights, pictures, model, channels, test)
     from srbench.train.stop import Stop
 
-    _check_what(runs, weights, pictures, model, channels, test)
-    root = results or default_results()
-    found = [find_run(root, prefix) for prefix in runs or []]
-    tests: list[TestSet] = [build_dataset(text).test for text in split_list(test or [])]
-    use_lpips_weights(lpips_weights)
-    scoring = scoring_of(
-        metric, grey, save_images,
-        border=border, tile=tile, overlap=overlap, self_ensemble=self_ensemble,
-    )  # fmt: skip
-    quiet = context.obj["quiet"]
     with Stop().listening() as stop:
-        outcomes: list[Outcome] = []
-        if found:
-            outcomes = score_stored(
-                found, tests, scoring, pick_device(device), stop, quiet=quiet, allow_missing=allow_missing
-            )
-        else:
+        with stop.at_once():
+            from srbench.datasets import TestSet, build_dataset
+            from srbench.executors.local import Settings, execute, score_stored
+            from srbench.foreign.jobs import pictures_jobs, weights_jobs
+            from srbench.grammar import split_list
+            from srbench.store.layout import default_results
+            from srbench.store.runs import find_run
+            from srbench.train.device import pick_device
+            from srbench.train.loop import Cadence
+
+            root, quiet = results or default_results(), context.obj["quiet"]
+            found = [find_run(root, prefix) for prefix in runs or []]
+            tests: list[TestSet] = [build_dataset(text).test for text in split_list(test or [])]
+            use_lpips_weights(lpips_weights)
+            scoring = scoring_of(
+                metric, grey, save_images,
+                border=border, tile=tile, overlap=overlap, self_ensemble=self_ensemble,
+            )  # fmt: skip
+            jobs: list[Job] = []
             if weights is not None:
                 jobs = weights_jobs(
                     weights, str(model), tests, degradation, scale=scale, channels=channels, name=name
                 )
-            else:
+            elif not found:
                 jobs = pictures_jobs(
                     Path(str(pictures)), tests, degradation,
                     scale=scale, name=name, allow_missing=allow_missing,
@@ -94,7 +91,13 @@ def evaluate_run(
                 pick_device(device), "exact", Cadence(), scoring, {"command": ["srbench", *sys.argv[1:]]},
                 quiet, allow_missing,
             )  # fmt: skip
-            outcomes = execute(jobs, root, settings, stop)
+        outcomes: list[Outcome] = (
+            score_stored(
+                found, tests, scoring, settings.device, stop, quiet=quiet, allow_missing=allow_missing
+            )
+            if found
+            else execute(jobs, root, settings, stop)
+        )
     report(outcomes)
 
 

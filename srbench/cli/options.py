@@ -7,6 +7,7 @@ import typer
 
 _AXIS = "Runs (a comma list or a repeated option spans a matrix)"
 _TRAIN = "Training (what is not given comes from the model's recipe)"
+_BEGIN = "Beginning"
 _MACHINE = "Machine"
 
 Results = Annotated[
@@ -112,7 +113,7 @@ Device = Annotated[
 ]
 
 Model = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         metavar="NAME",
         rich_help_panel=_AXIS,
@@ -180,12 +181,51 @@ Epochs = Annotated[
         help="The same in epochs.",
     ),
 ]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        rich_help_panel="Budget",
+        help="End before the budget does, after N evaluations in a row without a better PSNR on the "
+        "validation pictures. More patience goes on with the same run.",
+    ),
+]
 MaxTime = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
         rich_help_panel="Budget",
-        help="Stop after this time (11h30m, 90m), save, and exit with code 75: run me again.",
+        help="Stop before this time is over (11h30m, 90m), save, and exit with code 75: run me again. "
+        "Default: SRBENCH_MAX_TIME, else no limit.",
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|RUN",
+        rich_help_panel=_BEGIN,
+        help="Begin from weights alone: a file that --model reads, or a stored run's newest checkpoint, "
+        "RUN@STEP or RUN@best.",
+    ),
+]
+Fork = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        rich_help_panel=_BEGIN,
+        help="Begin a new run from the whole state of RUN, RUN@STEP or RUN@best, with its settings but for "
+        "those given: --fork RUN --lr 1e-4. Steps count from 0.",
+    ),
+]
+ForkOptimizer = Annotated[
+    str | None,
+    typer.Option(
+        "--fork-optimizer",
+        metavar="keep|reset",
+        rich_help_panel=_BEGIN,
+        help="Whether a fork goes on with the moments of its parent's optimizer (keep, the default) "
+        "or without.",
     ),
 ]
 Recipe = Annotated[
@@ -258,7 +298,7 @@ Ema = Annotated[
     ),
 ]
 Precision = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
         rich_help_panel=_TRAIN,
@@ -266,7 +306,7 @@ Precision = Annotated[
     ),
 ]
 Degradation = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
         rich_help_panel=_TRAIN,

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def run(
     context: typer.Context,
-    model: options.Model,
+    model: options.Model = None,
     loss: options.Loss = None,
     dataset: options.Dataset = None,
     channels: options.Channels = None,
@@ -25,7 +25,11 @@ def run(
     seed: options.Seed = None,
     steps: options.Steps = None,
     epochs: options.Epochs = None,
+    patience: options.Patience = None,
     max_time: options.MaxTime = None,
+    init: options.Init = None,
+    fork: options.Fork = None,
+    fork_optimizer: options.ForkOptimizer = None,
     recipe: options.Recipe = "default",
     batch: options.Batch = None,
     patch: options.Patch = None,
@@ -34,8 +38,8 @@ def run(
     schedule: options.Schedule = None,
     clip: options.Clip = None,
     ema: options.Ema = None,
-    precision: options.Precision = "auto",
-    degradation: options.Degradation = "bicubic",
+    precision: options.Precision = None,
+    degradation: options.Degradation = None,
     test: options.Test = None,
     metric: options.Metric = None,
     grey: options.Grey = "rgb",
@@ -63,61 +67,90 @@ def run(
         raise UsageError("--steps and --epochs both say how far to train. Give one of them.")
     if determinism not in ("exact", "fast"):
         raise UsageError(f"--determinism {determinism} is neither exact nor fast.")
-    from srbench.train.stop import Stop, parse_duration
+    _check_beginning(init, fork, fork_optimizer, recipe)
+    from srbench.train.stop import Stop, time_limit
 
-    stop = Stop(parse_duration(max_time) if max_time is not None else None)
+    stop = Stop(time_limit(max_time))
     # From here on a signal is a request to stop: also in the seconds that loading torch takes.
     with stop.listening():
-        from srbench.cli.scoring import scoring_of, use_lpips_weights
-        from srbench.executors.local import Settings, execute
-        from srbench.grammar import split_list
-        from srbench.plan import Budget, Request, plan
-        from srbench.store.layout import default_results
-        from srbench.train.device import pick_device
-        from srbench.train.loop import Cadence
+        with stop.at_once():
+            from srbench.cli.scoring import scoring_of, use_lpips_weights
+            from srbench.executors.local import Settings, execute
+            from srbench.grammar import split_list
+            from srbench.plan import Budget, Request, plan
+            from srbench.store.layout import default_results
+            from srbench.train.device import pick_device
+            from srbench.train.loop import Cadence
 
-        typed = {
-            "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
-            "clip": clip, "ema": ema,
-        }  # fmt: skip
-        request = Request(
-            models=tuple(split_list(model)),
-            losses=tuple(split_list(loss or [])),
-            datasets=tuple(split_list(dataset or ["sample"])),
-            channels=tuple(channels or ()),
-            scales=tuple(_scale(item) for item in split_list(scale or ["4"])),
-            seeds=tuple(seed or (0,)),
-            tests=tuple(split_list(test or [])),
-            recipe=recipe,
-            degradation=degradation,
-            precision=precision,
-            settings={key: value for key, value in typed.items() if value is not None},
-            budget=Budget(steps, epochs),
-        )
-        use_lpips_weights(lpips_weights)  # a loss may need them too
-        jobs = plan(request)
-        settings = Settings(
-            device=pick_device(device),
-            determinism=determinism,  # type: ignore[arg-type]
-            cadence=Cadence(save_every, eval_every),
-            scoring=scoring_of(
-                metric,
-                grey,
-                save_images,
-                border=border,
-                tile=tile,
-                overlap=overlap,
-                self_ensemble=self_ensemble,
-            ),
-            provenance={"command": ["srbench", *sys.argv[1:]]},
-            quiet=context.obj["quiet"],
-        )
-        folder = results or default_results()
-        if dry_run:
-            _show_plan(jobs, folder)
-            return
+            typed = {
+                "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
+                "clip": clip, "ema": ema,
+            }  # fmt: skip
+            request = Request(
+                models=tuple(split_list(model or [])),
+                losses=tuple(split_list(loss or [])),
+                datasets=tuple(split_list(dataset or ([] if init or fork else ["sample"]))),
+                channels=tuple(channels or ()),
+                scales=tuple(_scale(item) for item in split_list(scale or [])),
+                seeds=tuple(seed or ()),
+                tests=tuple(split_list(test or [])),
+                recipe=recipe,
+                degradation=degradation,
+                precision=precision,
+                settings={key: value for key, value in typed.items() if value is not None},
+                budget=Budget(steps, epochs),
+            )
+            use_lpips_weights(lpips_weights)  # a loss may need them too
+            folder = results or default_results()
+            if init is not None or fork is not None:
+                from srbench.origins import Begin, jobs_from
+
+                begin = (
+                    Begin("init", init)
+                    if init is not None
+                    else Begin("fork", str(fork), _kept(fork_optimizer))
+                )
+                jobs = jobs_from(request, begin, folder)
+            else:
+                jobs = plan(request)
+            settings = Settings(
+                device=pick_device(device),
+                determinism=determinism,  # type: ignore[arg-type]
+                cadence=Cadence(save_every, eval_every, patience),
+                scoring=scoring_of(
+                    metric,
+                    grey,
+                    save_images,
+                    border=border,
+                    tile=tile,
+                    overlap=overlap,
+                    self_ensemble=self_ensemble,
+                ),
+                provenance={"command": ["srbench", *sys.argv[1:]]},
+                quiet=context.obj["quiet"],
+            )
+            if dry_run:
+                _show_plan(jobs, folder)
+                return
         outcomes = execute(jobs, folder, settings, stop)
     report(outcomes)
+
+
+def _check_beginning(init: str | None, fork: str | None, optimizer: str | None, recipe: str) -> None:
+    if init is not None and fork is not None:
+        raise UsageError(
+            "--init begins from weights alone and --fork from a run's whole state. Give one of them."
+        )
+    if fork is None and optimizer is not None:
+        raise UsageError("--fork-optimizer belongs to --fork.")
+    if fork is not None and recipe != "default":
+        raise UsageError("--recipe names settings to begin with, and --fork begins with those of its run.")
+
+
+def _kept(text: str | None) -> Literal["keep", "reset"]:
+    if text not in (None, "keep", "reset"):
+        raise UsageError(f"--fork-optimizer {text} is neither keep nor reset.")
+    return "reset" if text == "reset" else "keep"
 
 
 def _scale(text: str) -> int:

@@ -53,8 +53,12 @@ def runs(
         typer.Option(
             "--json",
             help="One flat list for scripts, a record a run: run, name, status, step, budget, elapsed_s, "
-            "updated, reason, scored.",
+            "updated, reason, scored, parent, parent_step.",
         ),
+    ] = False,
+    tree: Annotated[
+        bool,
+        typer.Option("--tree", help="Show each run below the one that it was forked or initialised from."),
     ] = False,
 ) -> None:
     """List every run: its status, how far it is, how long it has trained, and when it was last saved.
@@ -70,7 +74,7 @@ def runs(
 
         typer.echo(json.dumps(records, indent=1, ensure_ascii=False))
     elif records:
-        _print_list(records)
+        _print_list(_as_tree(records) if tree else [(one, "") for one in records])
     raise typer.Exit(1 if damaged else 0)
 
 
@@ -113,6 +117,7 @@ def _record(run: "StoredRun") -> dict[str, Any]:
     from srbench.store.runs import current_status
 
     timings = read_lines(run.paths.timings)
+    origin = run.record.spec.get("origin") or {}
     return {
         "run": run.id,
         "name": run.name,
@@ -123,11 +128,32 @@ def _record(run: "StoredRun") -> dict[str, Any]:
         "updated": run.record.provenance.get("updated"),
         "reason": run.record.reason,
         "scored": bool(run.summary and run.summary["scores"]),
+        "parent": origin.get("run"),
+        "parent_step": origin.get("step"),
     }
 
 
-def _print_list(records: list[dict[str, Any]]) -> None:
-    """One line a run, the id last: it may be long, and a line is never broken."""
+def _as_tree(records: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+    """Records with what stands before the id of each: children below their parent, as deep as they are."""
+    known = {one["run"] for one in records}
+    below: dict[str | None, list[dict[str, Any]]] = {}
+    for one in records:
+        below.setdefault(one["parent"] if one["parent"] in known else None, []).append(one)
+    lines: list[tuple[dict[str, Any], str]] = []
+
+    def walk(parent: str | None, depth: int) -> None:
+        for one in below.get(parent, ()):
+            at = f"@{one['parent_step']} " if one["parent"] else ""
+            gone = f"(of {one['parent']}, not here) " if one["parent"] and parent is None else ""
+            lines.append((one, ("   " * (depth - 1) + "└─ " if depth else "") + at + gone))
+            walk(one["run"], depth + 1)
+
+    walk(None, 0)
+    return lines
+
+
+def _print_list(records: list[tuple[dict[str, Any], str]]) -> None:
+    """One line a run, the id last, after its place in the tree: a line is never broken."""
     from rich.console import Console
     from rich.text import Text
 
@@ -138,9 +164,9 @@ def _print_list(records: list[dict[str, Any]]) -> None:
             _progress(one),
             _duration(one["elapsed_s"]),
             _age(one["updated"]),
-            one["run"] + (f" ({one['name']})" if one["name"] else ""),
+            place + one["run"] + (f" ({one['name']})" if one["name"] else ""),
         )
-        for one in records
+        for one, place in records
     ]
     heads = ("status", "steps", "trained", "updated", "run")
     widths = [max(len(line[column]) for line in (heads, *lines)) for column in range(4)]
@@ -150,7 +176,7 @@ def _print_list(records: list[dict[str, Any]]) -> None:
             padded = cell.ljust(width) if column in (0, 3) else cell.rjust(width)
             text.append(padded + "  ", style=_STYLES.get(cell, "") if column == 0 else "")
         console.print(text.append(line[-1]), soft_wrap=True, style="dim" if line is heads else "")
-    for one in records:
+    for one, _ in records:
         if one["status"] == "failed":
             reason = one["reason"] or f"no reason is stored in {one['run']}/run.json."
             console.print(Text(f"\n{one['run']} failed: {reason}"), soft_wrap=True)

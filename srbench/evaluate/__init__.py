@@ -53,7 +53,7 @@ def evaluate(
         tests: pictures to score on.
         scoring: metrics and rules.
         device: where to compute.
-        check: called between two pictures; raises to stop.
+        check: called between two pictures, passes of a network and metrics; raises to stop.
         quiet: no progress bar.
 
     Raises:
@@ -118,7 +118,7 @@ def _evaluate(
                     ]
                     keep = number < scoring.save_images
                     if wanted or keep:
-                        values, prediction = scorer.score(test.name, picture, wanted)
+                        values, prediction = scorer.score(test.name, picture, wanted, check)
                         for item, value in zip(wanted, values, strict=True):
                             made += 1
                             protocols[item.protocol.hash] = item.protocol.model_dump(mode="json")

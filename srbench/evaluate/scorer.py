@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,14 +66,17 @@ class Scorer:
         ]
 
     def score(
-        self, test: str, picture: Picture, items: Sequence[Item]
+        self, test: str, picture: Picture, items: Sequence[Item], check: Callable[[], None] = lambda: None
     ) -> tuple[list[float], dict[int, Tensor]]:
-        """The values of `items` for a picture, NaN where there is no SR of it, and its prediction."""
+        """The values of `items` for a picture, NaN where there is no SR of it, and its prediction.
+
+        `check` is called before each pass of a network and each metric; it raises to stop.
+        """
         hr = read_rgb(picture, self.spec.scale)
         grey_kept = self.scoring.grey == "keep" and read_picture(picture).ndim == 2
         lr = self._degrade(hr, self.spec.scale).float().to(self._device)
         channels = self.spec.network_channels
-        prediction = self._upscaler(test, picture, lr)
+        prediction = self._upscaler(test, picture, lr, check)
         # No answer, counted as left out: no SR of this picture, or nothing is left inside the border.
         values = {one.key: math.nan for one in items}
         for scale, sr in prediction.items():
@@ -83,6 +86,7 @@ class Scorer:
             if min(target.shape[-2:]) <= 2 * border:
                 continue
             for family in _families([one for one in items if one.scale == scale]):
+                check()
                 planes = tuple(dict.fromkeys(one.plane for one in family))
                 function = family[0].metric.function
                 available: dict[str, Any] = {"scale": scale}

@@ -24,7 +24,7 @@ from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
 from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
-from srbench.train.loop import Cadence, budget_steps, train
+from srbench.train.loop import Cadence, budget_steps, is_out_of_patience, train
 from srbench.train.stop import Stop
 from srbench.types import RunInfo
 
@@ -99,7 +99,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     if record is not None:
         check_providers(record, paths.id)
         engine = resumed_engine(record.engine, engine)
-        is_trained = is_trained or _has_reached(job, record, paths)
+        is_trained = is_trained or _has_reached(job, record, paths, settings.cadence.patience)
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
     apply_engine(engine)
@@ -143,13 +143,18 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     return True
 
 
-def _has_reached(job: Job, record: RunRecord, paths: RunPaths) -> bool:
+def _has_reached(job: Job, record: RunRecord, paths: RunPaths, patience: int | None) -> bool:
     """Whether a run is done and has a sound checkpoint at its budget: no training picture need be decoded."""
     steps_per_epoch = record.provenance.get("steps_per_epoch")
     if steps_per_epoch is None or record.status != "done":
         return False
     found = read_latest(paths.checkpoints, job.spec.sha256, paths.id)
-    return found is not None and found.step >= budget_steps(job.budget, steps_per_epoch)
+    if found is None:
+        return False
+    best = found.scalars["progress"]["best"]
+    return found.step >= budget_steps(job.budget, steps_per_epoch) or is_out_of_patience(
+        patience, best, paths
+    )
 
 
 def _close(paths: RunPaths, status: Status, reason: str | None = None) -> None:
@@ -188,7 +193,10 @@ def score_stored(
             with run_lock(run.paths):
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
-                mine = tests or [build_dataset(typed_dataset(run)).test]
+                with stop.at_once():
+                    mine = tests or [build_dataset(typed_dataset(run)).test]
+                    for test in mine:
+                        test.sha256  # noqa: B018 - hashed here, where a signal need not wait for it
                 step, upscaler = upscaler_of(
                     spec, run.paths, mine, device, scoring.inference, allow_missing=allow_missing
                 )

@@ -8,8 +8,16 @@ from srbench.datasets import TestSet
 from srbench.errors import UsageError
 from srbench.files import sha256_file
 from srbench.foreign.pictures import Pictures, folder_hash
-from srbench.foreign.weights import DEFAULT_SCALE, read_weights
-from srbench.plan import Job, check_scale, component_spec, parse_channels, untrained_spec, with_baselines
+from srbench.foreign.weights import read_weights
+from srbench.plan import (
+    DEFAULT_SCALE,
+    Job,
+    check_scale,
+    component_spec,
+    parse_channels,
+    untrained_spec,
+    with_baselines,
+)
 from srbench.registry import registry
 from srbench.spec import ComponentSpec, Source
 

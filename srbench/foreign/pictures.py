@@ -1,7 +1,7 @@
 """A folder of SR pictures that another program made, matched by name to the test sets they are of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +75,11 @@ class Pictures:
                 f"Nothing is scored of {folder}: {'; '.join(faults)}.{extra} Complete it{way_out}."
             )
 
-    def __call__(self, test: str, picture: Picture, lr: Tensor) -> "Prediction":
+    def __call__(
+        self, test: str, picture: Picture, lr: Tensor, check: Callable[[], None] = lambda: None
+    ) -> "Prediction":
         """The SR picture, (1, 3, H, W) by its scale; nothing where it is missing."""
+        check()
         file = self._files.get((test, picture.name))
         return {self.scales[0]: read_rgb(Picture(file.stem, file), 1).to(lr)} if file else {}
 

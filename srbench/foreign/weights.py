@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 from srbench.errors import CheckpointError, UsageError
 from srbench.parameters import called_with
-from srbench.plan import check_scale
+from srbench.plan import DEFAULT_SCALE, check_scale
 from srbench.registry import Model, registry, resolve
 from srbench.spec import ComponentSpec
 from srbench.train.state import load_weights
 from srbench.types import CHANNELS, Channels, ForeignModel, Plane, networks_of
-
-DEFAULT_SCALE = 4
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from filelock import FileLock, Timeout
 from srbench.errors import RunLockedError
 from srbench.files import cannot_write, write_json
 from srbench.store.layout import RunPaths
+
+_STALE_S = 3600.0
 
 
 @contextmanager
@@ -36,6 +39,7 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
     except OSError as error:
         raise cannot_write(paths.directory, error) from error
     try:
+        _sweep(paths)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(paths.lock_owner, {"host": socket.gethostname(), "pid": os.getpid(), "since": since})
         yield
@@ -44,6 +48,17 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         lock.release()
         if is_new and not paths.run.exists():
             _remove_empty(paths)
+
+
+def _sweep(paths: RunPaths) -> None:
+    """Remove what a process that was killed while it replaced a file has left half written."""
+    for path in paths.directory.glob(".*.tmp"):
+        try:
+            # srbench table --cost writes without the lock: what is new may still be at work.
+            if path.is_file() and time.time() - path.stat().st_mtime > _STALE_S:
+                path.unlink()
+        except OSError:  # gone meanwhile, or a store that cannot be written: whoever writes there says so
+            continue
 
 
 def _remove_empty(paths: RunPaths) -> None:

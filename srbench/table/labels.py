@@ -112,7 +112,7 @@ def _settings(spec: Mapping[str, Any]) -> Iterator[tuple[_Key, Any]]:
     for field, value in spec.items():
         if field in _APART or (value is None and not spec["loss"]):
             continue
-        if field == "source":  # `weights=1a2b3c4d`
+        if field in ("source", "origin"):  # `weights=1a2b3c4d`, `fork=1a2b3c4d`
             yield (value["kind"],), value["sha256"]
             continue
         for part in value if isinstance(value, list | tuple) else (value,):

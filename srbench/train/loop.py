@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 from srbench.checkpoint.format import Checkpoint
 from srbench.checkpoint.read import read_latest
 from srbench.checkpoint.write import prune, write_checkpoint
-from srbench.errors import DivergedError, StoppedError
+from srbench.checkpoint.writer import Writer, copied
+from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
 from srbench.images.tiles import Degrade, TileStore
 from srbench.plan import Budget, Job
 from srbench.plugins import host
@@ -49,10 +50,12 @@ class Cadence:
     Args:
         save_every_s: seconds between checkpoints.
         eval_every: steps between evaluations; None: the first whole number of epochs that is ≥ 200 steps.
+        patience: as good as the budget's end: so many evaluations in a row without a best one.
     """
 
     save_every_s: float = 60.0
     eval_every: int | None = None
+    patience: int | None = None
 
 
 @dataclass
@@ -100,6 +103,7 @@ def train(
     Raises:
         StoppedError: asked to stop; everything is saved.
         DivergedError: the loss became NaN or ran away; the last good checkpoint is kept.
+        UsageError: what it was to begin from does not fit; nothing has been written.
         PictureError, DatasetError: a picture cannot be used; nothing has been written.
         CheckpointError: no sound checkpoint is left, or it does not fit.
         StoreError: the disk is full or the folder cannot be written.
@@ -109,6 +113,11 @@ def train(
     assert spec.batch is not None
     assert spec.patch is not None
     assert spec.schedule is not None
+    if cadence.patience is not None and not dataset.pictures.val:
+        raise UsageError(
+            f"--patience waits for a better validation, and dataset {dataset.text!r} has no validation "
+            "pictures. Leave it out."
+        )
     model: Model = registry().find("model", spec.model.name)
     degrade: Degrade = registry().find("degradation", spec.degradation.name).make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
@@ -130,8 +139,17 @@ def train(
         state.load(found.model, found.state, found.scalars)
         progress = Progress(**found.scalars["progress"])
         step = saved = found.step
+    elif job.start is not None:
+        state.begin_from(job.start)
+    elif spec.origin is not None:
+        raise CheckpointError(
+            f"{paths.id} began from {spec.origin.run or 'a file'} and has no checkpoint of its own. Give "
+            "the same command once more."
+        )
     truncate(paths.history, progress.evaluated)
     truncate(paths.timings, step)
+    if is_out_of_patience(cadence.patience, progress.best, paths):
+        target = step
     past = read_lines(paths.timings)
     clock = _Clock(past[-1]["elapsed_s"] if past else 0.0, step)
     provenance = {**record.provenance, "steps_per_epoch": steps_per_epoch}
@@ -148,22 +166,50 @@ def train(
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
     sums = LossSums(progress, device)
     last_save, changed, note = time.monotonic(), found is None, ""
+    writer, longest_step_s, copy_s = Writer(), 0.0, 0.0
+    pending: int | None = None
 
     def save(at: int) -> None:
-        nonlocal saved, last_save, changed, record
+        """Copy the state and have it written; what an earlier save wrote is on the disk then."""
+        nonlocal last_save, changed, record, pending, copy_s
+        landed(wait=True)
+        began = time.monotonic()
         sums.store(progress)
         if not state.is_finite():
             raise _diverged(paths, spec, at, "a weight is NaN", saved)
-        scalars = {"progress": vars(progress), **state.scalars()}
-        checkpoint = Checkpoint(at, weights(state.scored), state.tensors(), scalars)
-        write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
-        prune(paths.checkpoints, KEEP_CHECKPOINTS, progress.best["step"] if progress.best else None)
-        saved, last_save, changed = at, time.monotonic(), False
-        record = replace(record, step=at)
-        write_record(paths, record)
-        host().emit("checkpoint_saved", run=info, step=at)
+        (model_copy, model_ready), (state_copy, state_ready) = (
+            copied(weights(state.scored)),
+            copied(state.tensors()),
+        )
+        # asdict copies: the sums that go on must not be those of the checkpoint.
+        scalars = {"progress": asdict(progress), **state.scalars()}
+        checkpoint = Checkpoint(at, model_copy, state_copy, scalars)
+        best = progress.best["step"] if progress.best else None
+        record = saved_record = replace(record, step=at)
 
-    with bar(paths.id, target, step, quiet=quiet) as shown:
+        def write() -> None:
+            model_ready()
+            state_ready()
+            write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
+            prune(paths.checkpoints, KEEP_CHECKPOINTS, best)
+            write_record(paths, saved_record)
+
+        writer.start(write)
+        copy_s = max(copy_s, time.monotonic() - began)
+        last_save, changed, pending = time.monotonic(), False, at
+
+    def landed(*, wait: bool = False) -> None:
+        """Take note of a checkpoint that is on the disk now; one that could not be written ends the run."""
+        nonlocal saved, pending
+        if wait:
+            writer.wait()
+        if pending is not None and writer.is_done():
+            saved, pending = pending, None
+            host().emit("checkpoint_saved", run=info, step=saved)
+
+    with bar(paths.id, target, step, quiet=quiet) as shown, writer:
+        if found is None and job.start is not None:
+            save(step)  # at once: from here on nothing is needed of what it began from
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
                 try:
@@ -172,6 +218,7 @@ def train(
                     # Saved as it stands; the resumed run evaluates this step first.
                     save(step)
                     append_line(paths.timings, clock.line(step, spec.batch))
+                    landed(wait=True)
                     raise _stopped(paths, stop, step, target) from None
                 sums.store(progress)
                 on = "val" if dataset.pictures.val else "test"
@@ -185,23 +232,35 @@ def train(
                 changed = True
                 if is_best:
                     save(step)
+                if is_out_of_patience(cadence.patience, progress.best, paths) and step < target:
+                    shown.say(
+                        f"{paths.id}: {cadence.patience} evaluations without a better one; this is the end."
+                    )
+                    target = step
 
             ending = step >= target or stop.reason is not None
             if changed and (ending or time.monotonic() - last_save >= cadence.save_every_s):
                 save(step)
             if ending:
+                landed(wait=True)
                 break
 
+            began = time.monotonic()
             drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
             batch = tiles.batch(drawn.slot, drawn.random, drawn.turn)
             losses = train_step(batch, step, rate(step, steps_per_epoch))
             sums.add(losses)
             step, changed = step + 1, True
+            longest_step_s = max(longest_step_s, time.monotonic() - began)
+            # At the worst a write has just begun: it is waited for, and then comes the last one.
+            stop.reserve_s = longest_step_s + copy_s + 2 * writer.longest_s
+            landed()
 
             if step % look_every == 0 or step == 1:
                 loss = math.fsum(float(value) for value in losses.values())
                 progress.first_loss = loss if progress.first_loss is None else progress.first_loss
                 if not math.isfinite(loss) or loss > _RUN_AWAY * max(progress.first_loss, 1e-12):
+                    landed(wait=True)
                     raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", saved)
                 note = f"loss {loss:.4g}, {clock.images_per_s(step, spec.batch):.0f} img/s"
                 if wants_steps:
@@ -222,6 +281,16 @@ def budget_steps(budget: Budget, steps_per_epoch: float) -> int:
     if budget.steps is not None:
         return budget.steps
     return math.ceil((budget.epochs or 0) * steps_per_epoch - 1e-9)
+
+
+def is_out_of_patience(patience: int | None, best: Mapping[str, Any] | None, paths: RunPaths) -> bool:
+    """Whether the history has so many evaluations on `val` since the best; a resumed run finds the same."""
+    if patience is None or best is None:
+        return False
+    later = [
+        line for line in read_lines(paths.history) if line["step"] > best["step"] and line["on"] == "val"
+    ]
+    return len(later) >= patience
 
 
 class LossSums:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from srbench.errors import CheckpointError
+from srbench.errors import CheckpointError, UsageError
+from srbench.plan import Start
 from srbench.predict import Networks
 from srbench.registry import registry
 from srbench.spec import RunSpec
@@ -168,8 +169,7 @@ class TrainingState:
         Raises:
             CheckpointError: it does not fit this run's networks, losses or optimizer.
         """
-        raw = {name.removeprefix("raw."): one for name, one in state.items() if name.startswith("raw.")}
-        load_weights(self.networks, raw)
+        load_weights(self.networks, _below("raw.", state))
         if self.ema is not None:
             load_weights(self.ema, model)
         try:
@@ -177,6 +177,42 @@ class TrainingState:
                 mine.copy_(state[name])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"The stored state of a loss does not fit: {error}.") from error
+        self._load_optimizers(state)
+        for group, scaler in self.scalers.items():
+            scaler.load_state_dict(scalars["scalers"][group])
+
+    @torch.no_grad()
+    def begin_from(self, start: Start) -> None:
+        """Begin from weights alone, or from what another run went on from.
+
+        A loss and an optimizer take over what they have in common with the parent's: a new loss begins anew.
+
+        Raises:
+            UsageError: the weights do not fit this run's networks.
+        """
+        try:
+            raw = start.model if start.state is None else _below("raw.", start.state)
+            load_weights(self.networks, raw)
+            if self.ema is not None:
+                load_weights(self.ema, start.model)
+        except CheckpointError as error:
+            raise UsageError(
+                f"--{start.origin.kind} {start.text} does not fit this run's networks: {error.__cause__}. "
+                "Its model, parameters, --channels or --scale may be other ones."
+            ) from error
+        if start.state is None:
+            return
+        for name, mine in learned(self.losses):
+            theirs = start.state.get(name)
+            if theirs is not None and theirs.shape == mine.shape:
+                mine.copy_(theirs)
+        if start.origin.optimizer == "keep":
+            self._load_optimizers(start.state)
+            for group, scaler in self.scalers.items():
+                if group in start.scalars["scalers"]:
+                    scaler.load_state_dict(start.scalars["scalers"][group])
+
+    def _load_optimizers(self, state: Mapping[str, Tensor]) -> None:
         stored: dict[str, dict[str, dict[str, Tensor]]] = {}
         for name, tensor in state.items():
             if name.startswith("optimizer."):
@@ -187,8 +223,10 @@ class TrainingState:
             for name, parameter in self._parameters[owner].items():
                 for key, tensor in stored.get(owner, {}).get(name, {}).items():
                     optimizer.state[parameter][key] = _like(parameter, tensor)
-        for group, scaler in self.scalers.items():
-            scaler.load_state_dict(scalars["scalers"][group])
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
 
 
 def _like(parameter: nn.Parameter, tensor: Tensor) -> Tensor:
@@ -199,4 +237,4 @@ def _like(parameter: nn.Parameter, tensor: Tensor) -> Tensor:
     """
     if tensor.shape == parameter.shape:
         return torch.empty_like(parameter).copy_(tensor)
-    return tensor.to(parameter.device)
+    return tensor.to(parameter.device, copy=True)  # optimizers count in place, and two forks share a parent

@@ -49,8 +49,9 @@ class TrainStep:
             loss = self._losses(batch, step, planes, logs)
             self._update(group, loss, rate_factor)
         if self._spec.ema is not None:
-            # The first averages are short, so that the initial weights are forgotten at once.
-            self._state.average(min(self._spec.ema, (1 + step) / (10 + step)))
+            # The first averages are short, so that random weights are forgotten at once.
+            short = (1 + step) / (10 + step) if self._spec.origin is None else 1.0
+            self._state.average(min(self._spec.ema, short))
         return {name: value.detach() for name, value in logs.items()}
 
     def _losses(self, batch: Batch, step: int, planes: tuple[Plane, ...], logs: dict[str, Tensor]) -> Tensor:

@@ -1,5 +1,7 @@
 """Time limit and signals → one flag that long loops look at between two pieces of work."""
 
+import math
+import os
 import re
 import signal
 import sys
@@ -17,6 +19,8 @@ ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command g
 class Stop:
     """Whether the program has been asked to stop, and why.
 
+    `reserve_s` is how long before the limit to stop, so that the last step and its save end in time.
+
     Args:
         max_time_s: stop this many seconds from now; None: no limit.
     """
@@ -25,13 +29,18 @@ class Stop:
         self._deadline = None if max_time_s is None else time.monotonic() + max_time_s
         self._max_time_s = max_time_s
         self._signal: str | None = None
+        self.reserve_s = 0.0
+        self._at_once = False
 
     @property
     def reason(self) -> str | None:
         """Why to stop (`Ctrl-C`, `SIGTERM`, the time limit), or None to go on."""
-        if self._signal is None and self._deadline is not None and time.monotonic() >= self._deadline:
+        if self._signal is None and self._left_s() <= self.reserve_s:
             return f"reaching --max-time {format_duration(self._max_time_s or 0)}"
         return self._signal
+
+    def _left_s(self) -> float:
+        return math.inf if self._deadline is None else self._deadline - time.monotonic()
 
     def check(self) -> None:
         """Stop here if asked to: for loops that have nothing of their own to save.
@@ -41,6 +50,20 @@ class Stop:
         """
         if self.reason is not None:
             raise StoppedError(f"Stopped on {self.reason}. Run the same command to go on.")
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Where the block has nothing to save: a signal stops it in the middle of whatever it waits for.
+
+        Looking up names, hashing pictures and fetching weights cannot look at a flag in all they call.
+        """
+        self.check()
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+        self.check()  # what was called may have swallowed the error
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
@@ -55,6 +78,8 @@ class Stop:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
                 raise SystemExit(130)
             self._signal = names[signal.Signals(number)]
+            if self._at_once:
+                self.check()
 
         before = {number: signal.signal(number, ask) for number in names}
         try:
@@ -64,7 +89,19 @@ class Stop:
                 signal.signal(number, handler)
 
 
-def parse_duration(text: str) -> float:
+def time_limit(typed: str | None) -> float | None:
+    """Seconds of `--max-time` as typed, else of SRBENCH_MAX_TIME; None where neither is set.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    if typed is not None:
+        return parse_duration(typed, "--max-time")
+    inherited = os.environ.get("SRBENCH_MAX_TIME")
+    return parse_duration(inherited, "SRBENCH_MAX_TIME") if inherited else None
+
+
+def parse_duration(text: str, what: str = "--max-time") -> float:
     """`11h30m`, `90m`, `45s` or plain seconds → seconds.
 
     Raises:
@@ -72,7 +109,7 @@ def parse_duration(text: str) -> float:
     """
     match = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
     if not text.strip() or match is None:
-        raise UsageError(f"--max-time {text!r} is no duration. Write it like 11h30m, 90m or 45s.")
+        raise UsageError(f"{what} {text!r} is no duration. Write it like 11h30m, 90m or 45s.")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 

@@ -85,20 +85,20 @@ class Validation:
 
         Args:
             networks: to validate; put into evaluation mode and back.
-            check: called between two pictures; raises to stop.
+            check: called before each pass of a network; raises to stop.
         """
         training = {plane: network.training for plane, network in networks.items()}
         for network in networks.values():
             network.eval()
         values: dict[int, list[Tensor]] = {}
         for held in self._held:
-            check()
             prediction = predict(
                 networks,
                 self._spec.network_channels,
                 held.lr.to(self._device),
                 self._spec.scale,
                 self._size_multiple,
+                check=check,
             )
             for scale, sr in sorted(prediction.items()):
                 hr = held.hr[scale].to(self._device).float() / 255

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from srbench.cli.runs import app as runs_app
 from srbench.errors import StoreError, UsageError
+from srbench.spec import Origin
 from srbench.store.history import append_line
 from srbench.store.lock import run_lock
 
@@ -58,8 +59,31 @@ def test_json_has_what_scripts_need(tmp_path):
         "elapsed_s": 125.25,
         "reason": None,
         "scored": True,
+        "parent": None,
+        "parent_step": None,
     }
     assert " 2m05s " in invoke("--results", str(tmp_path)).stdout
+
+
+def test_the_tree_shows_each_run_below_its_parent(tmp_path):
+    def forked(parent, step):
+        origin = Origin(kind="fork", sha256="00" * 32, run=parent, step=step, optimizer="keep")
+        return lapsrn().model_copy(update={"origin": origin})
+
+    child = forked(lapsrn().id, 400)
+    grandchild = forked(child.id, 20)
+    orphan = forked("lapsrn-gone", 7)
+    for spec in (lapsrn(), child, grandchild, orphan):
+        store(tmp_path, spec)
+    records = listed(tmp_path)
+    assert (records[child.id]["parent"], records[child.id]["parent_step"]) == (lapsrn().id, 400)
+    text = invoke("--results", str(tmp_path), "--tree").stdout
+    ids = [line.partition("just now  ")[2] for line in text.splitlines()[1:]]
+    place = ids.index(lapsrn().id)
+    assert ids[place : place + 3] == [lapsrn().id, f"└─ @400 {child.id}", f"   └─ @20 {grandchild.id}"]
+    assert f"@7 (of lapsrn-gone, not here) {orphan.id}" in ids
+    plain = invoke("--results", str(tmp_path)).stdout
+    assert "└─" not in plain
 
 
 def test_line_of_a_run_is_never_broken(tmp_path):

@@ -1,8 +1,10 @@
 """The store: whole files or none, one process a run, and clear words where something is wrong."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -183,3 +185,14 @@ def test_status_of_a_finished_run_is_kept(paths):
     write_record(paths, RunRecord(paths.id, {}, status="done"))
     run = StoredRun(paths, read_record(paths), None)
     assert current_status(run) == "done"
+
+
+def test_what_a_killed_process_left_half_written_is_swept_and_what_is_new_is_not(paths):
+    paths.directory.mkdir()
+    old, new = (paths.directory / f".run.json.{name}.tmp" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_text("half")
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    with run_lock(paths):
+        assert not old.exists()
+        assert new.exists()
