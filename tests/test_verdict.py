@@ -281,3 +281,15 @@ def test_the_overlay_is_red_where_detail_is_lost_and_grey_outside():
     left, right = shown[:, 20, 2], shown[:, 20, -2]
     assert left[0] > left[1] + 0.2
     assert right[1] > right[0] + 0.2
+
+
+def test_a_flat_window_colours_no_other():
+    """Its share of next to nothing is a ratio of rounding errors, or none."""
+    hr = torch.full((1, 1, 32, 48), 0.5)
+    shown = []
+    for odd in (0.0, 1.0, 50.0, -50.0, torch.nan):
+        gain = torch.tensor([[[[odd, 0.2]]]], dtype=torch.float64)
+        weight = torch.tensor([[[[1e-9, 1.0]]]], dtype=torch.float64)
+        shown.append(overlay(hr, DetailMap(gain, weight, top=0, left=0, window=32, stride=16), 0))
+    for one in shown[1:]:
+        torch.testing.assert_close(one, shown[0], rtol=0, atol=1e-3)

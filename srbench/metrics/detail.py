@@ -23,6 +23,10 @@ _ENOUGH = 16  # windows
 _MOST_SHIFT = 2.0  # pixels
 _RIDGE = 1e-12
 _TINY = 1e-30  # in place of a division by zero
+_NOTHING = (
+    1e-20  # variance: far above what float32 leaves of a constant, far below one pixel off by one level
+)
+_ALIKE = 1e-9  # windows differ by less: in nothing but rounding
 _STRIP = 1 << 17  # pixels of all planes worked on at once: what fits the caches of a CPU core
 
 
@@ -34,7 +38,7 @@ class Detail(NamedTuple):
             over-sharpened; can be slightly negative.
         invented: amplitude, relative to HR's, of detail where HR has some but that does not match it; from 0.
         presence: √(max(detail, 0)² + invented²), detail that is there, right or wrong.
-        slope: factor on SR's own detail at which its squared error would be least.
+        slope: factor on SR's own detail at which its squared error would be least; NaN where it has none.
         contrast: gain of SR's tones over HR's, which was taken out first; 0.5 to 2.
         shift: pixels by which SR was misplaced, which was taken out first; 0 where it is past 2 on an axis.
         content: share of the plane that holds detail to recover, 0 to 1; below 0.05 (`FLAT`) the first four
@@ -55,6 +59,7 @@ class DetailMap(NamedTuple):
 
     Args:
         gain: (N, C, rows, columns), share of HR's detail recovered in each window; NaN where HR has none.
+            Where it has next to none, `weight` is small and `gain` may be anything.
         weight: the same shape, the part of each window in the plane's value; sums to 1 over a plane.
         top, left: of the first window, in pixels.
         window, stride: size of a window and the way to the next, in pixels.
@@ -98,7 +103,8 @@ def detail(sr: Tensor, hr: Tensor, scale: int) -> Detail:
     recovered = (weights.rings * (weights.windows @ rings.xy).squeeze(-2) / weights.energy).sum(dim=-1)
     invented = _invented(rings, weights, scale, size)
     presence = (recovered.clamp(min=0).square() + invented.square()).sqrt()
-    slope = rings.xy.sum(dim=(-2, -1)) / rings.yy.sum(dim=(-2, -1))
+    own = rings.yy.sum(dim=(-2, -1))
+    slope = torch.where(own > _NOTHING, rings.xy.sum(dim=(-2, -1)) / own, torch.nan)
     flat = weights.content < FLAT
     told = [torch.where(flat, torch.nan, one) for one in (recovered, invented, presence, slope)]
     fields = [*told, rings.contrast, rings.shift.norm(dim=-1), weights.content]
@@ -138,8 +144,8 @@ def detail_map(sr: Tensor, hr: Tensor, scale: int) -> DetailMap:
     there = (rings.xx @ of_ring).squeeze(-1)
     gain = (rings.xy @ of_ring).squeeze(-1) / there
     weight = weights.windows.squeeze(-2) * there
-    # Next to nothing in HR: the ratio would be one of rounding errors.
-    gain = torch.where((rings.xx.sum(dim=-1) > _STEP**2) & rings.finite[:, None], gain, torch.nan)
+    # Windows with next to nothing in HR weigh little, but a sky has many: without them the mean is another.
+    gain = torch.where((rings.xx.sum(dim=-1) > _NOTHING) & rings.finite[:, None], gain, torch.nan)
     return DetailMap(gain.reshape(shape), weight.reshape(shape), top, left, size, size // 2)
 
 
@@ -313,7 +319,7 @@ def _weigh(rings: _Rings, scale: int, size: int) -> _Weights:
 def _invented(rings: _Rings, weights: _Weights, scale: int, size: int) -> Tensor:
     """(P,): leftovers of SR that grow with HR's texture; noise spread evenly adds nothing."""
     k = _band(size, scale, rings.xx.device).k
-    left_over = (rings.yy - rings.xy.square() / rings.xx.clamp(min=1e-20)).clamp(min=0) * k / (k - 1)
+    left_over = (rings.yy - rings.xy.square() / rings.xx.clamp(min=_NOTHING)).clamp(min=0) * k / (k - 1)
     kept = (rings.mean >= _CLIPPED) & (rings.mean <= 1 - _CLIPPED)
     kept |= kept.sum(dim=-1, keepdim=True) < _ENOUGH
     usual = torch.where(kept, left_over.sum(dim=-1), torch.nan).nanquantile(0.5, dim=-1, keepdim=True)
@@ -323,5 +329,7 @@ def _invented(rings: _Rings, weights: _Weights, scale: int, size: int) -> Tensor
     centre = (share * logarithm).sum(dim=-1, keepdim=True) / share.sum(dim=-1, keepdim=True)
     slope = (share * (logarithm - centre))[:, None]  # (P, 1, W), sums to 0
     above, below = (slope @ left_over).squeeze(-2), (slope @ rings.xx).squeeze(-2)
-    squared = torch.where(below > 0, weights.rings * above / below, 0).sum(dim=-1)
+    # A single window, or windows all alike, leave 0 / 0: what rounding makes of it is no answer.
+    grows = below > _ALIKE * (share[:, None] @ rings.xx).squeeze(-2)
+    squared = torch.where(grows, weights.rings * above / below, 0).sum(dim=-1)
     return squared.clamp(min=0).sqrt()

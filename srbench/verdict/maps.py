@@ -93,15 +93,15 @@ def overlay(hr: Tensor, found: DetailMap, plane: int) -> Tensor:
     height, width = hr.shape[-2:]
     down = _line(height, found.top, found.gain.shape[-2], found, hr.device)
     across = _line(width, found.left, found.gain.shape[-1], found, hr.device)
-    gain, weight = (
-        down @ one[0, plane].float().nan_to_num(0).clamp(min=0) @ across.mT
-        for one in (found.gain, found.weight)
-    )
-    usual = torch.quantile(found.weight[0, plane].nan_to_num(0), 0.95).float().clamp(min=1e-12)
+    # Mixed by weight between windows: the share of a flat one, which may be anything, colours no other.
+    weights = found.weight[0, plane].float().nan_to_num(0)
+    gains = found.gain[0, plane].float().nan_to_num(0).clamp(0, 1)
+    weight, there = (down @ one @ across.mT for one in (weights, weights * gains))
+    usual = torch.quantile(weights, 0.95).clamp(min=1e-12)
     low, middle, high = (
         torch.tensor(one, device=hr.device).reshape(3, 1, 1) for one in (_LOST, _HALF, _THERE)
     )
-    share = gain.clamp(max=1)
+    share = there / weight.clamp(min=1e-12)
     colour = torch.where(
         share < 0.5, torch.lerp(low, middle, 2 * share), torch.lerp(middle, high, 2 * share - 1)
     )
