@@ -23,9 +23,7 @@ _ENOUGH = 16  # windows
 _MOST_SHIFT = 2.0  # pixels
 _RIDGE = 1e-12
 _TINY = 1e-30  # in place of a division by zero
-_NOTHING = (
-    1e-20  # variance: far above what float32 leaves of a constant, far below one pixel off by one level
-)
+_NOTHING = 1e-20  # variance: what float32 leaves of a constant is less, one pixel off by one level far more
 _ALIKE = 1e-9  # windows differ by less: in nothing but rounding
 _STRIP = 1 << 17  # pixels of all planes worked on at once: what fits the caches of a CPU core
 
