@@ -93,7 +93,7 @@ class Job:
         """Names and places, for provenance, since they are no part of the spec."""
         if self.spec.source is not None:
             return {"name": str(self.name), "source": str(self.place)}
-        return {"dataset": self.dataset.text} if self.dataset else {}
+        return {"dataset": self.dataset.anywhere} if self.dataset else {}
 
 
 def plan(request: Request) -> list[Job]:
