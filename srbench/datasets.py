@@ -32,9 +32,13 @@ class TestSet:
 
 @dataclass(frozen=True)
 class BuiltDataset:
-    """A dataset as typed (`text`), what its plugin built, and what of it enters a run's spec."""
+    """A dataset as typed (`text`), what its plugin built, and what of it enters a run's spec.
+
+    `anywhere` is the text with absolute paths, which names the same dataset from every working directory.
+    """
 
     text: str
+    anywhere: str
     name: str
     params: dict[str, object]
     pictures: Dataset
@@ -86,7 +90,12 @@ def build_dataset(text: str) -> BuiltDataset:
         if len(set(names)) < len(names):
             double = next(name for name in names if names.count(name) > 1)
             raise DatasetError(f"Dataset {text!r} names two pictures {double!r}. Names must be unique.")
-    return BuiltDataset(text, registry().spelling(component), params, pictures)
+    given = {
+        key: str(where.expanduser().absolute()) if isinstance(where := settings[key], Path) else value
+        for key, value in term.parameters.items()
+    }
+    anywhere = str(Term(term.name, given))
+    return BuiltDataset(text, anywhere, registry().spelling(component), params, pictures)
 
 
 def content_hash(pictures: Iterable[Picture]) -> str:

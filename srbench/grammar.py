@@ -98,8 +98,11 @@ def parse_sum(text: str) -> list[Term]:
 
 
 def quote(value: str) -> str:
-    """A value as it has to be typed: quoted where it holds a separator."""
-    return f'"{value}"' if re.search(r"[,+\s'*]", value) and '"' not in value else value
+    """A value as it has to be typed: quoted where it holds a separator or a quote."""
+    if not re.search(r"[,+\s'\"*]", value):
+        return value
+    mark = "'" if '"' in value else '"'
+    return f"{mark}{value}{mark}"
 
 
 def _split(text: str, separator: re.Pattern[str]) -> list[str]:

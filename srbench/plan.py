@@ -124,7 +124,7 @@ class Job:
         """Names and places, for provenance, since they are no part of the spec."""
         if self.spec.source is not None:
             return {"name": str(self.name), "source": str(self.place)}
-        typed = {"dataset": self.dataset.text} if self.dataset else {}
+        typed = {"dataset": self.dataset.anywhere} if self.dataset else {}
         return {**typed, "origin": self.start.text} if self.start else typed
 
 

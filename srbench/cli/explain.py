@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from srbench.cli.options import Device, LpipsWeights, Results
+from srbench.cli.scoring import use_lpips_weights
 from srbench.errors import UsageError
 
 
@@ -88,15 +89,17 @@ def explain(
     from srbench.explain import Number
     from srbench.explain import explain as explain_numbers
     from srbench.explain.show import render
-    from srbench.explain.sources import FolderSource, RunSource, Source
-    from srbench.metrics.lpips import set_weights_dir
+    from srbench.explain.sources import FolderSource, Source, stored_source
+    from srbench.grammar import split_list
     from srbench.store.layout import default_results
     from srbench.store.runs import find_run
     from srbench.train.device import apply_engine, choose_engine, pick_device
     from srbench.train.stop import Stop
 
     numbers = [Number.parse(metric, text) for metric, text in typed.items() if text]  # type: ignore[arg-type]
-    set_weights_dir(lpips_weights)
+    use_lpips_weights(lpips_weights)
+    if test is not None and len(split_list([test])) > 1:
+        raise UsageError(f"A number is of one test set, and --test {test} names several. Name one.")
     source: Source
     if pictures is not None:
         if test is None or scale is None:
@@ -106,7 +109,7 @@ def explain(
         found = find_run(results or default_results(), str(run))
         where = pick_device(device)
         apply_engine(choose_engine(where, "fp32", "exact"))
-        source = RunSource(found, build_dataset(test or typed_dataset(found)).test, scale, where)
+        source = stored_source(found, build_dataset(test or typed_dataset(found)).test, scale, where)
     with Stop().listening() as stop:
         explanation = explain_numbers(source, numbers, stop.check, quiet=context.obj["quiet"])
     shown = render(explanation, format, limit=limit)

@@ -52,7 +52,7 @@ def upscaler_of(
                 f"{paths.id} is a folder of finished pictures. --tile and --self-ensemble are for networks; "
                 "leave them out."
             )
-        folder = place or _source_of(spec, paths)
+        folder = place or source_of(spec, paths)
         return 0, Pictures(folder, tests, spec.scale, allow_missing=allow_missing)
     return network_upscaler_of(spec, paths, device, inference, place=place)
 
@@ -78,7 +78,7 @@ def network_upscaler_of(
     elif spec.source.kind == "pictures":
         raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
     else:
-        made_of = _weights(spec, place or _source_of(spec, paths), device)
+        made_of = _weights(spec, place or source_of(spec, paths), device)
         step, networks = 0, made_of.networks
     return step, NetworkUpscaler(
         networks,
@@ -113,7 +113,7 @@ def _weights(spec: RunSpec, place: Path, device: torch.device) -> Weights:
     return weights
 
 
-def _source_of(spec: RunSpec, paths: RunPaths) -> Path:
+def source_of(spec: RunSpec, paths: RunPaths) -> Path:
     """Where a run's foreign file or folder lies, unchanged since it was first scored.
 
     Raises:

@@ -45,8 +45,14 @@ _AXES_OF: Mapping[Name, tuple[str, ...]] = {
 }
 """What a metric depends on. Numbers asked for together must share their choices on the axes they share."""
 
+_RANGE: Mapping[Name, tuple[int, int]] = {"psnr": (0, 200), "ssim": (-1, 1), "lpips": (0, 10)}
+"""What a finite mean over 8-bit pictures can be, generously."""
+
 _KEPT = 24
 """Where nothing comes within rounding of one number, how many of the nearest are tried for the next."""
+
+_DIGITS = 9
+"""Places after the point that a number may have; past these the arithmetic decides."""
 
 _Labels: TypeAlias = tuple[str, ...]
 
@@ -72,7 +78,7 @@ class Number:
         """`28.17` → within 0.005 of 28.17.
 
         Raises:
-            UsageError: it is no number.
+            UsageError: it is no plain number, or none that the metric can have.
         """
         try:
             value = Decimal(text.strip())
@@ -81,6 +87,17 @@ class Number:
             raise UsageError(f"--{metric} {text!r} is no number. Write it like 28.17.") from error
         if not isinstance(exponent, int):
             raise UsageError(f"--{metric} {text!r} is not finite. Write it like 28.17.")
+        if not -_DIGITS <= exponent <= 2:
+            raise UsageError(
+                f"--{metric} {text!r} has digits that no number here has. Write it like 28.17, with at most "
+                f"{_DIGITS} after the point."
+            )
+        low, high = _RANGE[metric]
+        if not low <= value <= high:
+            raise UsageError(
+                f"--{metric} {text!r} lies outside of what it can be, {low} to {high}"
+                + (", such as 0.8104." if metric == "ssim" else ".")
+            )
         return cls(metric, text.strip(), float(value), 0.5 * 10.0**exponent)
 
     def distance(self, value: float) -> float:
@@ -183,6 +200,13 @@ def explain(
         if number is not order[-1]:
             rows = near or rows[:_KEPT]
     usual = {axis: choices[0].label for axis, choices in axes.items()}
+    if "net" in usual:  # the default, whether or not it is to be had
+        usual["net"] = nets(get_args(Net)[:1])[0].label
+    if scorer.left_out:
+        notes.append(
+            f"Under some protocols up to {scorer.left_out} of {len(source.test.pictures)} pictures are left "
+            "out of the mean: infinite, or too small."
+        )
     candidates = [
         Candidate(
             row.labels,
@@ -232,10 +256,12 @@ def _axes_for(source: Source, metrics: Sequence[Name]) -> tuple[Axes, list[str]]
                 facts(net)
                 available.append(net)
             except MetricUnavailable as reason:
-                notes.append(str(reason).replace("is left empty", "is not tried"))
+                said = str(reason).replace("is left empty", "is not tried")
+                notes.append(said.removesuffix(" All other columns are complete."))
         if not available:
             raise UsageError(" ".join(["No LPIPS can be computed here.", *notes]))
-        axes |= {"LPIPS border": BORDERS, "net": nets(available), "range": RANGES}
+        own = [Choice(f"LPIPS {one.label}", one.apply) for one in BORDERS] if len(metrics) > 1 else BORDERS
+        axes |= {"LPIPS border": own, "net": nets(available), "range": RANGES}
     needed = {axis for metric in metrics for axis in _AXES_OF[metric]}
     return {axis: choices for axis, choices in axes.items() if axis in needed}, notes
 
@@ -248,10 +274,14 @@ def _product(axes: Axes, wanted: Sequence[str], known: Mapping[str, str]) -> Ite
 
 
 class _Scorer:
-    """Scores pictures under choices; what several choices share is made once."""
+    """Scores pictures under choices; what several choices share is made once.
+
+    `left_out` is how many pictures at most had no finite value under one of them.
+    """
 
     def __init__(self, source: Source, axes: Axes, check: Callable[[], None], quiet: bool) -> None:
         self._source, self._check, self._quiet = source, check, quiet
+        self.left_out = 0
         self._axes = {axis: {one.label: one for one in choices} for axis, choices in axes.items()}
 
     def means(self, metric: Name, keys: Iterable[_Labels]) -> dict[_Labels, float]:
@@ -277,7 +307,9 @@ class _Scorer:
                         rest = {axis: self._axes[axis][one] for axis, one in zip(names, key, strict=True)}
                         values.setdefault(key, []).append(_score(metric, pair, rest))
                     tick()
-        return {key: _mean(found) for key, found in values.items()}
+        finite = {key: [one for one in found if math.isfinite(one)] for key, found in values.items()}
+        self.left_out = max([self.left_out, *(len(pictures) - len(found) for found in finite.values())])
+        return {key: sum(found) / len(found) if found else math.nan for key, found in finite.items()}
 
     def _pair(
         self,
@@ -329,11 +361,6 @@ def _score(metric: Name, pair: _Pair, chosen: Mapping[str, Choice]) -> float:
         return float(chosen["window"].apply(sr, hr).mean())
     feed = chosen["range"].apply
     return float(chosen["net"].apply(feed(sr), feed(hr)))
-
-
-def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else math.nan
 
 
 def _is_grey(picture: Picture) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.explain import Candidate, Explanation, Number
@@ -124,4 +125,4 @@ def _value(number: Number, one: Candidate) -> str:
 
 def _digits(number: Number) -> int:
     """Two more than were typed, so that a reader sees which way it was rounded."""
-    return len(number.text.partition(".")[2]) + 2
+    return max(0, -int(Decimal(number.text).as_tuple().exponent)) + 2

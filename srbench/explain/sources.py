@@ -8,7 +8,7 @@ from torch import Tensor, device
 
 from srbench.datasets import TestSet
 from srbench.errors import UsageError
-from srbench.evaluate.upscalers import network_upscaler_of
+from srbench.evaluate.upscalers import network_upscaler_of, source_of
 from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tasks
 from srbench.foreign.pictures import Pictures
 from srbench.images.tiles import Degrade, read_rgb, reference
@@ -100,6 +100,22 @@ class RunSource:
         # What an output is compared with depends on the LR it came from, not on the network's own factor.
         target = hr if task.scale == task.lr_scale else reference(hr, task.scale, task.lr_scale, degrade)
         return sr, planes_like(target, sr, self.channels)
+
+
+def stored_source(run: StoredRun, test: TestSet, scale: int | None, where: device) -> Source:
+    """The SR pictures of what the store has: made by a run's networks, or lying in the folder it stands for.
+
+    Raises:
+        CheckpointError: the run has no sound checkpoint.
+        DatasetError: the folder lacks pictures.
+        UsageError: it has no output of that scale, or its file or folder is gone or changed.
+    """
+    spec = RunSpec.from_stored(run.record.spec)
+    if spec.source is None or spec.source.kind != "pictures":
+        return RunSource(run, test, scale, where)
+    if scale not in (None, spec.scale):
+        raise UsageError(f"{run.id} has no output of ×{scale}; it has ×{spec.scale}.")
+    return FolderSource(source_of(spec, run.paths), test, spec.scale)
 
 
 class FolderSource:

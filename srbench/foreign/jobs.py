@@ -7,7 +7,7 @@ from pathlib import Path
 from srbench.datasets import TestSet
 from srbench.errors import UsageError
 from srbench.files import sha256_file
-from srbench.foreign.pictures import Pictures, folder_hash
+from srbench.foreign.pictures import Pictures, folder_hash, listed
 from srbench.foreign.weights import read_weights
 from srbench.plan import (
     DEFAULT_SCALE,
@@ -92,8 +92,8 @@ def pictures_jobs(
     extra = Pictures(folder, tests, factor, allow_missing=allow_missing).extra
     if extra:
         _log.warning(
-            "%d files in %s match no picture of %s and are left out: %s.",
-            len(extra), folder, ", ".join(test.name for test in tests), ", ".join(extra[:8]),
+            "Left out of %s, since no picture of %s is called so: %s.",
+            folder, ", ".join(test.name for test in tests), listed(extra),
         )  # fmt: skip
     spec = untrained_spec(PICTURES, factor, component_spec("degradation", degradation_text), source)
     job = Job(spec, tuple(tests), name=_named(name, folder.absolute().name), place=folder.absolute())

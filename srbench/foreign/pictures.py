@@ -53,13 +53,15 @@ class Pictures:
         self._files: dict[tuple[str, str], Path] = {}
         faults: list[str] = []
         used: set[Path] = set()
+        incomplete = False
         for test in tests:
             place = folder / test.name if (folder / test.name).is_dir() else folder
             found, missing = _matched(test, _files(place), place, scale)
             if missing and (not allow_missing or not found):
+                incomplete = True
                 faults.append(
                     f"{len(missing)} of the {len(test.pictures)} pictures of {test.name} missing in {place}: "
-                    f"{_listed(missing)}"
+                    f"{listed(missing)}"
                 )
             wrong = _wrong_sizes(test, found, scale)
             if wrong and len(wrong) == len(found):
@@ -69,11 +71,11 @@ class Pictures:
             used |= set(found.values())
         self.extra = [str(file.relative_to(folder)) for file in _files(folder) if file not in used]
         if faults:
-            extra = f" Files that match no picture: {_listed(self.extra)}." if self.extra else ""
-            way_out = "" if allow_missing else ", or let srbench eval score what is there by --allow-missing"
-            raise DatasetError(
-                f"Nothing is scored of {folder}: {'; '.join(faults)}.{extra} Complete it{way_out}."
-            )
+            extra = f" Files that match no picture: {listed(self.extra)}." if self.extra else ""
+            way_out = "Complete it" if incomplete else "Put pictures of that size there"
+            if incomplete and not allow_missing:
+                way_out += ", or let srbench eval score what is there by --allow-missing"
+            raise DatasetError(f"Nothing is scored of {folder}: {'; '.join(faults)}.{extra} {way_out}.")
 
     def __call__(
         self, test: str, picture: Picture, lr: Tensor, check: Callable[[], None] = lambda: None
@@ -110,6 +112,7 @@ def _files(folder: Path) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES
+        and path.is_file()
         and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
 
@@ -120,18 +123,18 @@ def _matched(
     """Picture name → its file, and the names without one.
 
     Raises:
-        DatasetError: two files could be one picture.
+        DatasetError: two files could be one picture, or one file two pictures.
     """
-    exact = {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+    exact: dict[str, list[Path]] = {}
     plain: dict[str, list[Path]] = {}
-    for name, path in exact.items():
+    for path in files:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        exact.setdefault(name, []).append(path)
         plain.setdefault(_plain(name, scale), []).append(path)
     found: dict[str, Path] = {}
     missing: list[str] = []
     for picture in test.pictures:
-        candidates = (
-            [exact[picture.name]] if picture.name in exact else plain.get(_plain(picture.name, scale), [])
-        )
+        candidates = exact.get(picture.name) or plain.get(_plain(picture.name, scale), [])
         if len(candidates) > 1:
             names = " and ".join(str(path.relative_to(folder)) for path in candidates)
             raise DatasetError(
@@ -141,6 +144,13 @@ def _matched(
             found[picture.name] = candidates[0]
         else:
             missing.append(picture.name)
+    of = {path: name for name, path in found.items()}
+    for name, path in found.items():
+        if of[path] != name:
+            raise DatasetError(
+                f"{path.relative_to(folder)} in {folder} could be both {name} and {of[path]} of {test.name}. "
+                "Name it as the one it is."
+            )
     return found, missing
 
 
@@ -166,6 +176,7 @@ def _wrong_sizes(test: TestSet, found: dict[str, Path], scale: int) -> list[str]
     return faults
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

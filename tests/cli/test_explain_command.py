@@ -106,6 +106,21 @@ def test_a_run_is_explained_on_the_test_half_of_its_dataset(root, tmp_path, monk
     assert "was not trained on a dataset of its own. Name a test set" in capsys.readouterr().err
 
 
+def test_stored_pictures_are_explained_as_their_folder(root, tmp_path, monkeypatch, capsys):
+    test, results = f"folder:test={root / 'test'}", ["--results", str(tmp_path / "results")]
+    pictures = ["--pictures", str(root / "sr"), "--scale", "2", "--name", "pillow"]
+    assert srbench(["eval", *pictures, "--test", test, "--metric", "psnr", *results], monkeypatch) == 0
+    asked = ["--test", test, "--psnr", "20", "--format", "json"]
+    outs = []
+    for what in (["pillow", *results], pictures[:4]):
+        capsys.readouterr()
+        assert srbench(["explain", *what, *asked], monkeypatch) == 0
+        outs.append(capsys.readouterr().out)
+    assert outs[0] == outs[1]
+    assert srbench(["explain", "pillow", *results, *asked, "--scale", "4"], monkeypatch) == 2
+    assert "has no output of ×4; it has ×2" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -114,6 +129,8 @@ def test_a_run_is_explained_on_the_test_half_of_its_dataset(root, tmp_path, monk
         (["explain", "run"], "There is no number to explain"),
         (["explain", "--pictures", "there", "--psnr", "28"], "--pictures needs --test and --scale"),
         (["explain", "run", "--psnr", "much"], "--psnr 'much' is no number"),
+        (["explain", "run", "--psnr", "28", "--test", "a:root=b,c:root=d"], "A number is of one test set"),
+        (["explain", "run", "--lpips", "0.1", "--lpips-weights", "nowhere"], "nowhere is no folder"),
     ],
 )
 def test_wrong_usage_says_what_is_missing(arguments, words, monkeypatch, capsys):

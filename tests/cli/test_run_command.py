@@ -1,12 +1,15 @@
 """`srbench run` as typed: what it says, where, and with which exit code; bad input leaves nothing behind."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 from small import picture_folder, small_arguments, srbench
+
+from srbench.datasets import build_dataset
 
 
 @pytest.fixture
@@ -58,6 +61,21 @@ def test_eval_fills_in_a_metric_without_training(pictures, results, monkeypatch,
     assert srbench(["eval", "nothing", "--results", str(results)], monkeypatch) == 2
     assert srbench(["eval", "bicubic", "--results", str(results)], monkeypatch) == 2
     assert "Name a test set: --test sample" in capsys.readouterr().err
+
+
+def test_eval_finds_the_dataset_of_a_run_from_another_folder(tmp_path, results, monkeypatch, capsys):
+    """Typed as a relative path, with a comma in it."""
+    picture_folder(tmp_path / "my, pictures")
+    monkeypatch.chdir(tmp_path)
+    arguments = small_arguments(Path("my, pictures"), results)
+    where = arguments.index("--dataset") + 1
+    arguments[where] = 'folder:train="my, pictures/train",test="my, pictures/test"'
+    assert srbench(arguments, monkeypatch) == 0
+    build_dataset.cache_clear()  # as a process of its own has it
+    monkeypatch.chdir("/")
+    evaluation = ["eval", "lapsrn", "--metric", "ssim", "--results", str(results)]
+    assert srbench(evaluation, monkeypatch) == 0
+    assert "1 of 1 runs are trained and scored." in capsys.readouterr().err
 
 
 def test_max_time_stops_with_75_and_the_same_line_goes_on(pictures, results, monkeypatch, capsys):

@@ -78,3 +78,11 @@ def test_mistakes_quote_what_was_typed(text, words):
 def test_lists_without_a_name_are_refused(texts, words):
     with pytest.raises(UsageError, match=words):
         split_list(texts)
+
+
+@pytest.mark.parametrize("value", ["plain", "a, b", "it's", 'an "inch"', "1+x", "a*b"])
+def test_a_value_is_quoted_so_that_it_is_read_back(value):
+    assert parse_term(str(Term("folder", {"root": value, "tile": "16"}))).parameters == {
+        "root": value,
+        "tile": "16",
+    }

@@ -1,5 +1,6 @@
 """Numbers made with scikit-image, Pillow, SciPy and numpy alone are each explained by how they were made."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -456,6 +457,21 @@ def test_digits_typed_say_how_exact_a_number_is(text, half_unit):
     assert number.distance(number.value + 1.01 * half_unit) > 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "text", "words"),
+    [
+        ("psnr", "1e400", "digits that no number here has"),
+        ("psnr", "28.4200000000", "with at most 9 after the point"),
+        ("psnr", "-5", "outside of what it can be, 0 to 200"),
+        ("ssim", "81.04", r"outside of what it can be, -1 to 1, such as 0\.8104"),
+        ("lpips", "-0.1", "outside of what it can be, 0 to 10"),
+    ],
+)
+def test_what_no_metric_can_be_is_refused(metric, text, words):
+    with pytest.raises(UsageError, match=words):
+        Number.parse(metric, text)
+
+
 @pytest.mark.parametrize("text", ["high", "", "nan", "inf"])
 def test_what_is_no_number_is_refused(text):
     with pytest.raises(UsageError, match=r"--psnr .* Write it like 28\.17"):
@@ -486,6 +502,14 @@ def test_scale_that_a_run_has_not_is_refused(root, results):
 def test_pictures_equal_to_hr_have_no_number(root):
     with pytest.raises(UsageError, match="its pictures equal HR"):
         explained(FolderSource(root / "colour" / "test", hr_set(root), 2), psnr="30.1")
+
+
+def test_pictures_left_out_of_a_mean_are_counted(root, tmp_path):
+    shutil.copytree(root / "colour" / "sr", tmp_path / "sr")
+    shutil.copy(root / "colour" / "test" / "face.png", tmp_path / "sr")
+    (note,) = explained(FolderSource(tmp_path / "sr", hr_set(root), 2), psnr="30.1").notes
+    assert note.startswith("Under some protocols up to 1 of 2 pictures are left out of the mean")
+    assert not in_folder(root, psnr="30.1").notes
 
 
 def test_no_number_and_no_lpips_are_refused(root):

@@ -120,7 +120,8 @@ def test_extra_files_are_named_and_left_out(pictures, tmp_path, monkeypatch, cap
     folder, results = sr_folder(pictures, tmp_path / "sr"), tmp_path / "results"
     shutil.copy(folder / "face.png", folder / "face_x2.png")
     assert srbench(arguments(folder, pictures, results), monkeypatch) == 0
-    assert "1 files in" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"Left out of {folder}, since no picture of test is called so: face_x2.png." in said
     assert {one["n"] for one in rows(results, monkeypatch, capsys)} == {2}
 
 
@@ -131,6 +132,39 @@ def test_two_files_for_one_picture_are_refused(pictures, test_set, tmp_path):
         Pictures(folder, [test_set], 4)
     shutil.copy(folder / "face_x4.png", folder / "face.png")  # the name itself goes before
     assert Pictures(folder, [test_set], 4).extra == ["face_SR.png", "face_x4.png"]
+
+
+def test_two_formats_of_one_picture_are_refused(pictures, test_set, tmp_path):
+    folder = sr_folder(pictures, tmp_path / "sr")
+    Image.open(folder / "face.png").save(folder / "face.bmp")
+    with pytest.raises(DatasetError, match="Both face.bmp and face.png .* could be face of test"):
+        Pictures(folder, [test_set], 4)
+
+
+def test_one_file_for_two_pictures_is_refused(tmp_path):
+    for name in ("hr/face", "hr/face_x4", "sr/face_SR"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    test = build_dataset(f"folder:test={tmp_path / 'hr'}").test
+    with pytest.raises(DatasetError, match="face_SR.png in .* could be both face and face_x4 of hr"):
+        Pictures(tmp_path / "sr", [test], 4)
+
+
+def test_a_folder_that_is_called_as_a_picture_is_none(pictures, test_set, tmp_path):
+    folder = sr_folder(pictures, tmp_path / "sr")
+    before = folder_hash(folder)
+    (folder / "more.png").mkdir()
+    assert folder_hash(folder) == before
+    assert Pictures(folder, [test_set], 4).extra == []
+
+
+def test_a_wrong_size_is_not_mended_by_leaving_pictures_out(pictures, test_set, tmp_path):
+    folder = sr_folder(pictures, tmp_path / "sr")
+    Image.new("RGB", (8, 8)).save(folder / "face.png")
+    with pytest.raises(DatasetError) as error:
+        Pictures(folder, [test_set], 4)
+    assert "face.png is 8×8, and face of test at ×4 is" in str(error.value)
+    assert "--allow-missing" not in str(error.value)
 
 
 def test_a_folder_for_each_test_set(pictures, test_set, tmp_path):
