@@ -19,6 +19,7 @@ from srbench.files import sha256_text
 from srbench.spec import ComponentSpec, DatasetSpec, LossSpec
 from srbench.table import KEYS, records, render
 from srbench.table.blocks import Block, Cell, build_table
+from srbench.table.markup import escape_latex, escape_markdown
 from srbench.table.rows import Column
 
 LPIPS = "lpips:net=squeeze"
@@ -523,6 +524,23 @@ def test_latex_escapes_and_says_what_it_is(tmp_path):
     rows = re.search(r"\\midrule\n(.*)\\bottomrule", text, re.S)
     assert rows
     assert {line.count("&") for line in rows[1].strip().splitlines()} == {9}  # model, loss, 8 numbers
+
+
+def test_names_that_a_row_cannot_begin_with_are_escaped():
+    """LaTeX takes a bracket or star after the end of the line before for an option of it."""
+    assert escape_latex("[a]*|<b>") == r"{[}a]{*}\textbar{}\textless{}b\textgreater{}"
+    assert escape_markdown("[a](b) [+0.1, +0.2]") == r"[a\](b) [+0.1, +0.2]"
+
+
+def test_a_note_of_several_blocks_is_said_once(tmp_path):
+    for degradation in ("true", "false"):
+        for spec, level in (
+            (bicubic(degradation=degradation), 27.0),
+            (lapsrn(degradation=degradation_spec(degradation)), 28.0),
+        ):
+            store(tmp_path, spec, scored(spec, level=level, pictures=1, rounded=degradation))
+    assert len(blocks(tmp_path)) == 2
+    assert render(runs_in(tmp_path), "md").count("best values are marked without a test") == 1
 
 
 @pytest.mark.parametrize("ci", [False, True])

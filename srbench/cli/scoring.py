@@ -50,7 +50,7 @@ def scoring_of(
     try:
         inference = Inference(tile, overlap, self_ensemble)
     except ValueError as error:
-        raise UsageError(f"--tile and --overlap do not go together: {error}.") from error
+        raise UsageError(f"--tile and --overlap cannot be taken so: {error}.") from error
     active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
     for reason in unavailable.values():
         console.print(reason, markup=False, highlight=False, soft_wrap=True)

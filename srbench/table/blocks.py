@@ -216,11 +216,11 @@ def build_table(
         block.verdicts = said if any(one.text for one in said) else []
     protocol = _set_apart(blocks)
     notes = {mark: text for text, mark in marks.items()}
-    untested = [
+    untested = dict.fromkeys(
         f"{block.name}: best values are marked without a test, since {block.untested}."
         for block in blocks
         if block.untested
-    ]
+    )
     remarks = [*_splits(blocks), *untested, *_doubts(blocks)]
     return Table(blocks, infos, label_columns, constants, protocol, notes, remarks)
 

@@ -16,6 +16,10 @@ _LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    **{sign: f"{{{sign}}}" for sign in "[*"},  # after a line's end, \\ takes these for its own
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "×": r"$\times$",
     "·": r"$\cdot$",
     "↑": r"$\uparrow$",
@@ -197,7 +201,7 @@ def _tex_cell(cell: Cell, ci: bool) -> str:
 
 def escape_markdown(text: str) -> str:
     """`text` with the signs that Markdown would take for its own escaped."""
-    return re.sub(r"([|*_`<\\])", r"\\\1", text)
+    return re.sub(r"([|*_`<\\]|\](?=\())", r"\\\1", text)
 
 
 def escape_latex(text: str) -> str:
