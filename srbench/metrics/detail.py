@@ -24,6 +24,7 @@ _MOST_SHIFT = 2.0  # pixels
 _RIDGE = 1e-12
 _TINY = 1e-30  # in place of a division by zero
 _NOTHING = 1e-20  # variance: what float32 leaves of a constant is less, one pixel off by one level far more
+_ROUNDED = 1e-6  # of a sum, what float32 may leave where two sums are equal
 _ALIKE = 1e-9  # windows differ by less: in nothing but rounding
 _STRIP = 1 << 17  # pixels of all planes worked on at once: what fits the caches of a CPU core
 
@@ -317,7 +318,8 @@ def _weigh(rings: _Rings, scale: int, size: int) -> _Weights:
 def _invented(rings: _Rings, weights: _Weights, scale: int, size: int) -> Tensor:
     """(P,): leftovers of SR that grow with HR's texture; noise spread evenly adds nothing."""
     k = _band(size, scale, rings.xx.device).k
-    left_over = (rings.yy - rings.xy.square() / rings.xx.clamp(min=_NOTHING)).clamp(min=0) * k / (k - 1)
+    matched = rings.xy.square() / rings.xx.clamp(min=_NOTHING)
+    left_over = ((1 - _ROUNDED) * rings.yy - matched).clamp(min=0) * k / (k - 1)
     kept = (rings.mean >= _CLIPPED) & (rings.mean <= 1 - _CLIPPED)
     kept |= kept.sum(dim=-1, keepdim=True) < _ENOUGH
     usual = torch.where(kept, left_over.sum(dim=-1), torch.nan).nanquantile(0.5, dim=-1, keepdim=True)
