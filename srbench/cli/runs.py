@@ -137,7 +137,7 @@ def _print_list(records: list[dict[str, Any]]) -> None:
             one["status"],
             _progress(one),
             _duration(one["elapsed_s"]),
-            _age(one["updated"]),
+            age(one["updated"]),
             one["run"] + (f" ({one['name']})" if one["name"] else ""),
         )
         for one in records
@@ -173,7 +173,7 @@ def _duration(seconds: float | None) -> str:
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
-def _age(updated: str | None) -> str:
+def age(updated: str | None) -> str:
     """How long ago, in the largest unit that fits."""
     if not updated:
         return "–"
