@@ -15,6 +15,18 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def parse_json(content: str | bytes) -> Any:
+    """The value of a JSON text that may be damaged in any way.
+
+    Raises:
+        ValueError: it is no JSON; also where it nests deeper than Python reads, or is no text.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def sha256_text(text: str) -> str:
     """SHA-256 of the UTF-8 bytes of `text`, as 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()

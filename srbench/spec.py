@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from srbench.errors import StoreError
 from srbench.files import canonical_json, sha256_text
 from srbench.types import Channels
 
@@ -95,8 +96,19 @@ class RunSpec(_Frozen):
 
     @classmethod
     def from_stored(cls, data: Mapping[str, Any]) -> Self:
-        """The spec that `data()` gave `data` of; run.json and checkpoints hold it."""
-        return cls.model_validate({key: value for key, value in data.items() if key != "schema"})
+        """The spec that `data()` gave `data` of; run.json and checkpoints hold it.
+
+        Raises:
+            StoreError: what is stored is no specification.
+        """
+        try:
+            return cls.model_validate({key: value for key, value in data.items() if key != "schema"})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise StoreError(
+                f"A stored specification is damaged ({'.'.join(map(str, first['loc']))}: {first['msg']}). "
+                "Restore its run.json from a copy, or remove the run's folder to start it again."
+            ) from error
 
     @property
     def trained(self) -> bool:

@@ -15,6 +15,9 @@ MANIFEST = "manifest.json"
 HASHED = (MODEL, STATE, STATE_JSON)
 """The files whose SHA-256 the manifest holds: all that makes a checkpoint what it is."""
 
+_MOST_DIGITS = 18
+"""Of a step in a name; `int` refuses thousands of them."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -39,10 +42,13 @@ def folder_name(step: int) -> str:
 
 
 def folders(root: Path) -> list[tuple[int, Path]]:
-    """The checkpoints under `root` as (step, folder), oldest first; temporary ones are not among them."""
+    """The checkpoints under `root` as (step, folder), oldest first; temporary ones are not among them.
+
+    What has a checkpoint's name and is no folder counts, as a damaged one: not as if there were none.
+    """
     found = []
     for path in root.glob("step-*"):
         digits = path.name.removeprefix("step-")
-        if digits.isdigit() and path.is_dir():
+        if digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS:
             found.append((int(digits), path))
     return sorted(found)

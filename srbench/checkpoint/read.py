@@ -1,8 +1,8 @@
 """Read a checkpoint after verifying every byte; fall back to the previous sound one, and say so."""
 
 import hashlib
-import json
 import logging
+import stat
 from pathlib import Path
 
 import safetensors
@@ -19,8 +19,23 @@ from srbench.checkpoint.format import (
     folders,
 )
 from srbench.errors import CheckpointError
+from srbench.files import parse_json
+
+_LARGEST_JSON = 16 << 20
+_LARGEST_HEADER = 100_000_000
+"""Of a safetensors file, in bytes; the limit is its format's own."""
 
 _log = logging.getLogger(__name__)
+
+_UNPARSABLE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    safetensors.SafetensorError,
+)
+"""What parsing raises on bytes that are something else, beside LookupError."""
 
 
 def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
@@ -30,16 +45,16 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
         CheckpointError: a file is missing, damaged or too new, or it belongs to another run.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = parse_json(_read(folder / MANIFEST))
         if manifest["schema"] != SCHEMA:
             raise CheckpointError(f"its format is {manifest['schema']}, and this srbench reads {SCHEMA}")
         if manifest["spec_sha256"] != spec_sha256:
             raise CheckpointError("it belongs to a run with other settings")
-        content = {name: (folder / name).read_bytes() for name in HASHED}
+        content = {name: _read(folder / name) for name in HASHED}
         for name, bytes_ in content.items():
             if hashlib.sha256(bytes_).hexdigest() != manifest["sha256"][name]:
                 raise CheckpointError(f"SHA-256 of {name} differs")
-        scalars = json.loads(content[STATE_JSON])
+        scalars = parse_json(content[STATE_JSON])
         step = scalars.pop("step")
         if step != manifest["step"] or folder.name != f"step-{step:08d}":
             raise CheckpointError("its step differs from its name")
@@ -48,9 +63,38 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
     except OSError as error:
         name = Path(error.filename).name if error.filename else "a file"
         raise CheckpointError(f"{name} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"it cannot be parsed: {type(error).__name__} {error}") from error
+    except MemoryError as error:
+        raise CheckpointError("it does not fit into memory") from error
+    except (LookupError, *_UNPARSABLE) as error:
+        raise CheckpointError(f"it cannot be parsed: {type(error).__name__} {str(error)[:200]}") from error
     return Checkpoint(step, model, state, scalars)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file; nothing else is opened, and no more is read than it can rightly hold.
+
+    A pipe in a file's place would block for ever, and a file that grew to terabytes would fill the memory
+    before its hash is known.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f"{path.name} is no file")
+    if status.st_size > _largest(path):
+        raise CheckpointError(f"{path.name} is longer than its content")
+    return path.read_bytes()
+
+
+def _largest(path: Path) -> int:
+    """How long a file may be: as its own header says, if it is safetensors."""
+    if path.name not in (MODEL, STATE):
+        return _LARGEST_JSON
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _LARGEST_HEADER:
+            raise CheckpointError(f"the header of {path.name} is damaged")
+        header = parse_json(file.read(length))
+    ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
+    return 8 + length + max(ends, default=0)
 
 
 def read_latest(root: Path, spec_sha256: str, run_id: str) -> Checkpoint | None:

@@ -36,7 +36,7 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Pa
     temporary = root / f".{final.name}.tmp"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
         temporary.mkdir()
         _write(temporary / MODEL, _serialise(checkpoint.model))
         _write(temporary / STATE, _serialise(checkpoint.state))
@@ -51,9 +51,13 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Pa
         _write(temporary / MANIFEST, canonical_json(manifest).encode())
         sync_directory(temporary)
         # A folder of that name can only be a damaged one: a sound one would have been resumed from.
-        shutil.rmtree(final, ignore_errors=True)
+        _remove(final)
         temporary.rename(final)
         sync_directory(root)
+        # So are later ones: left there, they would be counted as the newest and push out sound ones.
+        for step, path in folders(root):
+            if step > checkpoint.step:
+                _remove(path)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise cannot_write(final, error) from error
@@ -65,9 +69,17 @@ def prune(root: Path, keep: int, best: int | None) -> None:
     found = folders(root)
     for step, path in found[: max(len(found) - keep, 0)]:
         if step != best:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
     for stale in root.glob(".step-*.tmp"):
-        shutil.rmtree(stale, ignore_errors=True)
+        _remove(stale)
+
+
+def _remove(path: Path) -> None:
+    """Away with a checkpoint, or with whatever bears its name."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _serialise(tensors: dict[str, torch.Tensor]) -> bytes:

@@ -63,6 +63,7 @@ def _add(name: str, module: str, attribute: str) -> None:
 _add("run", "run", "run")
 _add("table", "table", "table")
 _add("runs", "runs", "app")
+_add("checkpoint", "checkpoint", "app")
 _add("eval", "eval", "evaluate_run")
 _add("data", "data", "app")
 _add("compare", "compare", "compare")

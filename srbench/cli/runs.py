@@ -163,7 +163,7 @@ def _print_list(records: list[tuple[dict[str, Any], str]]) -> None:
             one["status"],
             _progress(one),
             _duration(one["elapsed_s"]),
-            _age(one["updated"]),
+            age(one["updated"]),
             place + one["run"] + (f" ({one['name']})" if one["name"] else ""),
         )
         for one, place in records
@@ -199,7 +199,7 @@ def _duration(seconds: float | None) -> str:
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
-def _age(updated: str | None) -> str:
+def age(updated: str | None) -> str:
     """How long ago, in the largest unit that fits."""
     if not updated:
         return "–"

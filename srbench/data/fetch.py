@@ -1,6 +1,5 @@
 """Data sets from their source to the data folder: downloaded, verified, unpacked, and only then there."""
 
-import json
 import logging
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from srbench.data.place import data_dir, is_complete, set_folder
 from srbench.data.unpack import unpack
 from srbench.errors import DatasetError, StoreError, UsageError
 from srbench.facts import Archive, DatasetFacts
-from srbench.files import cannot_write, sha256_file, write_json
+from srbench.files import cannot_write, parse_json, sha256_file, write_json
 from srbench.images.download import DownloadError, fetch
 
 _DOWNLOADS = ".downloads"
@@ -186,8 +185,8 @@ def _record(archive: Archive, path: Path, root: Path) -> None:
     """Keep the SHA-256 of a first download; say so where a later one is another."""
     kept = root / _RECORDED
     try:
-        recorded = json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        recorded = dict(parse_json(kept.read_bytes()))
+    except (OSError, ValueError, TypeError):
         recorded = {}
     sha256 = sha256_file(path)
     if recorded.setdefault(archive.url, sha256) != sha256:

@@ -1,7 +1,6 @@
 """The baseline gate: whether a test set called by a public name is that set, asked once for each content."""
 
 import functools
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from srbench.data.verify import verify
 from srbench.datasets import TestSet
 from srbench.errors import StoreError
 from srbench.facts import DatasetFacts
-from srbench.files import canonical_json, sha256_text, write_json
+from srbench.files import canonical_json, parse_json, sha256_text, write_json
 from srbench.grammar import parse_term
 from srbench.images.download import cache_dir
 from srbench.registry import registry
@@ -43,8 +42,8 @@ def doubt(test: TestSet, check: Callable[[], None], *, quiet: bool = False) -> s
         return None
     path = cache_dir() / "verdicts" / f"{test.sha256[:16]}-{_stamp(name, facts)}.json"
     try:
-        verdict = Verdict.of(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        verdict = Verdict.of(parse_json(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         verdict = verify(name, facts, Dataset(test=test.pictures), ("test",), check, quiet=quiet)
         try:
             write_json(path, verdict.data())

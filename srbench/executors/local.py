@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from srbench.checkpoint.format import folders
 from srbench.checkpoint.read import read_latest
 from srbench.datasets import TestSet, build_dataset
-from srbench.errors import SrbenchError, StoppedError, UsageError
+from srbench.errors import CheckpointError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
 from srbench.evaluate.upscalers import upscaler_of
@@ -99,6 +100,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     if record is not None:
         check_providers(record, paths.id)
         engine = resumed_engine(record.engine, engine)
+        _check_saved(record, paths)
         is_trained = is_trained or _has_reached(job, record, paths, settings.cadence.patience)
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
@@ -141,6 +143,27 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         "run_finished", run=RunInfo(paths.id, paths.directory, spec.data()), step=step, summary=summary
     )
     return True
+
+
+def _check_saved(record: RunRecord, paths: RunPaths) -> None:
+    """That the checkpoint run.json speaks of is there: a run whose checkpoints vanished is not started over.
+
+    Raises:
+        CheckpointError: it was trained, and has no checkpoint at all.
+    """
+    newest = max((step for step, _ in folders(paths.checkpoints)), default=0)
+    if newest >= record.step:
+        return
+    if not newest:
+        raise CheckpointError(
+            f"{paths.id} was trained to step {record.step:,}, and {paths.checkpoints} holds no checkpoint. "
+            f"Restore it from a copy, or remove the run (srbench runs rm {paths.id}) to train it again from "
+            "the start."
+        )
+    _log.warning(
+        "The checkpoint of step %s, which %s had come to, is gone from %s.",
+        f"{record.step:,}", paths.id, paths.checkpoints,
+    )  # fmt: skip
 
 
 def _has_reached(job: Job, record: RunRecord, paths: RunPaths, patience: int | None) -> bool:

@@ -14,6 +14,8 @@ import platformdirs
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from srbench.files import parse_json
+
 _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 17  # at 100 kB a second, a stop is noticed and the bar moves within 1.3 s
 _NAMES = {"sha256": "SHA-256", "md5": "MD5"}
@@ -147,7 +149,7 @@ class _Stream:
         assert self._part is not None
         assert self._origin is not None
         try:
-            origin = json.loads(self._origin.read_text(encoding="utf-8"))
+            origin = parse_json(self._origin.read_bytes())
             have, known = self._part.stat().st_size, origin["validator"]
             same = origin["url"] == url
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,11 +1,10 @@
 """cost.json: what a model costs, measured once; what depends on a device stands under the device's name."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from srbench.errors import StoreError
-from srbench.files import write_json
+from srbench.files import parse_json, write_json
 from srbench.store.layout import SCHEMA, RunPaths
 
 
@@ -54,7 +53,7 @@ def read_cost(paths: RunPaths) -> Cost | None:
         StoreError: the file is damaged.
     """
     try:
-        stored = json.loads(paths.cost.read_text(encoding="utf-8"))
+        stored = parse_json(paths.cost.read_bytes())
         devices = {name: DeviceCost(**one) for name, one in stored["devices"].items()}
         return Cost(stored["parameters"], stored["macs"], devices)
     except FileNotFoundError:

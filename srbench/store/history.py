@@ -1,12 +1,15 @@
 """history.jsonl and timings.jsonl: one line an evaluation, cut back to the checkpoint on resume."""
 
-import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from srbench.files import cannot_write, canonical_json, write_atomic
+from srbench.errors import StoreError
+from srbench.files import cannot_write, canonical_json, parse_json, write_atomic
+
+_log = logging.getLogger(__name__)
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
@@ -25,22 +28,52 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; one that a crash cut short ends the file."""
-    if not path.exists():
-        return []
-    lines: list[dict[str, Any]] = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    return lines
+    """All whole lines; one that a crash cut short, or that was damaged, ends the file.
+
+    Raises:
+        StoreError: the file is there and cannot be read.
+    """
+    return _whole_lines(_read(path))
 
 
 def truncate(path: Path, step: int) -> None:
-    """Drop the lines past `step`: what a resumed run will compute again, to the same bits."""
-    lines = read_lines(path)
-    kept = [line for line in lines if line["step"] <= step]
-    text = "".join(canonical_json(line) + "\n" for line in kept)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    """Drop the lines past `step`: what a resumed run will compute again, to the same bits.
+
+    A damaged line before the last is named in a warning: it and those after it are lost.
+
+    Raises:
+        StoreError: the file cannot be read or written.
+    """
+    content = _read(path)
+    lines = _whole_lines(content)
+    if len(lines) < content.count(b"\n"):
+        _log.warning(
+            "Line %d of %s is damaged; it and the lines after it are dropped.", len(lines) + 1, path
+        )  # fmt: skip
+    text = "".join(canonical_json(line) + "\n" for line in lines if line["step"] <= step)
+    if content != text.encode():
         write_atomic(path, text.encode())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be read ({error.strerror or error}). Restore it from a copy, or take it away."
+        ) from error
+
+
+def _whole_lines(content: bytes) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
+    for text in content.split(b"\n")[:-1]:
+        try:
+            line = parse_json(text)
+            if not isinstance(line["step"], int):
+                break
+        except (ValueError, TypeError, KeyError):
+            break
+        lines.append(line)
+    return lines

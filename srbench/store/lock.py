@@ -1,18 +1,17 @@
 """One process a run: a lock of the operating system, which a dead process cannot leave behind."""
 
-import json
 import os
 import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
 from srbench.errors import RunLockedError
-from srbench.files import cannot_write, write_json
+from srbench.files import cannot_write, parse_json, write_json
 from srbench.store.layout import RunPaths
 
 _STALE_S = 3600.0
@@ -44,10 +43,12 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         write_json(paths.lock_owner, {"host": socket.gethostname(), "pid": os.getpid(), "since": since})
         yield
     finally:
-        paths.lock_owner.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be gone or read-only by now; what happened there is said
+            paths.lock_owner.unlink(missing_ok=True)
         lock.release()
         if is_new and not paths.run.exists():
-            _remove_empty(paths)
+            with suppress(OSError):
+                _remove_empty(paths)
 
 
 def _sweep(paths: RunPaths) -> None:
@@ -84,7 +85,7 @@ def is_locked(paths: RunPaths) -> bool:
 
 def _owner(paths: RunPaths) -> str:
     try:
-        owner = json.loads(paths.lock_owner.read_text())
+        owner = parse_json(paths.lock_owner.read_bytes())
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -1,6 +1,5 @@
 """run.json: what a run is, how far it has come and where its parts came from."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srbench.errors import StoreError, UsageError, did_you_mean
-from srbench.files import write_json
+from srbench.files import parse_json, write_json
 from srbench.store.layout import SCHEMA, RunPaths
 from srbench.store.lock import is_locked
 
@@ -82,10 +81,15 @@ def read_record(paths: RunPaths) -> RunRecord | None:
         StoreError: run.json is damaged, or was written by a newer srbench.
     """
     try:
-        stored = json.loads(paths.run.read_text(encoding="utf-8"))
+        stored = parse_json(paths.run.read_bytes())
         if stored.pop("schema") > SCHEMA:
             raise StoreError(f"{paths.run} was written by a newer srbench. Update srbench to read it.")
-        return RunRecord(**stored)
+        record = RunRecord(**stored)
+        if {type(record.spec), type(record.engine), type(record.provenance)} != {dict}:
+            raise TypeError("what should be an object is none")
+        if not (isinstance(record.step, int) and isinstance(record.budget, int)):
+            raise TypeError("what should be a number is none")
+        return record
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -102,15 +106,15 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
         StoreError: the file is damaged.
     """
     try:
-        summary = json.loads(paths.summary.read_text(encoding="utf-8"))
+        summary = dict(parse_json(paths.summary.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise StoreError(
             f"{paths.summary} cannot be read ({error}). Remove it and run the same command again: "
             "the scores are computed anew from the last checkpoint."
         ) from error
-    return dict(summary)
+    return summary
 
 
 def list_runs(root: Path) -> tuple[list[StoredRun], list[StoreError]]:

@@ -1,7 +1,6 @@
 """scores.parquet: a row a score."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srbench.errors import StoreError
-from srbench.files import canonical_json, write_atomic
+from srbench.files import canonical_json, parse_json, write_atomic
 from srbench.store.layout import RunPaths
 
 
@@ -80,7 +79,7 @@ def read_scores(paths: RunPaths) -> tuple[list[Score], dict[str, Any]]:
     try:
         with pq.ParquetFile(paths.scores) as file:  # read_table would import pandas
             table = file.read()
-        protocols = json.loads(table.schema.metadata[b"protocols"])
+        protocols = parse_json(table.schema.metadata[b"protocols"])
         return [Score(**row) for row in table.to_pylist()], protocols
     except FileNotFoundError:
         return [], {}
