@@ -319,7 +319,7 @@ class _Scorer:
     ) -> "_Pair":
         sr, hr = self._source.pair(picture, chosen)
         # Exact levels, which float32 has not: luma lies half-way between two on 1 pixel in 1,000.
-        rounded = chosen["rounding"].apply(sr.double()), quantise(hr.double())
+        rounded = chosen["rounding"].apply(sr), quantise(hr.double())
         # The same HR, or HR made smaller in the same way, is taken apart only once.
         task: Task = chosen["scale"].apply
         made_by = ("scale",) if task.scale == task.lr_scale else ("scale", "LR")

@@ -101,7 +101,10 @@ def degradations(own: str, degrade: Degrade) -> list[Choice]:
     ]
 
 
-ROUNDING = [Choice("SR rounded to 8 bits", quantise), Choice("SR not rounded", lambda sr: sr.clamp(0, 1))]
+ROUNDING = [
+    Choice("SR rounded to 8 bits", lambda sr: _exact_levels(quantise(sr))),
+    Choice("SR not rounded", lambda sr: sr.double().clamp(0, 1)),
+]
 
 BORDERS = [
     Choice("border = scale", lambda scale: scale),
@@ -217,6 +220,11 @@ def _luma(rgb: Tensor, weights: tuple[float, float, float]) -> Tensor:
 
 def _plane(at: int, rgb: Tensor, is_grey: bool) -> Tensor:
     return rgb[:, at : at + 1]
+
+
+def _exact_levels(rounded: Tensor) -> Tensor:
+    """What was rounded in SR's own precision, as it is scored, with k / 255 to the digits of float64."""
+    return (rounded.double() * 255).round() / 255
 
 
 def _smaller(hr: Tensor, scale: int) -> tuple[int, int]:

@@ -309,3 +309,12 @@ def test_written_picture_is_clamped_and_nan_is_black(tmp_path):
 def test_write_refuses_another_shape():
     with pytest.raises(ValueError, match=r"not \(2, 3, 4, 4\)"):
         write_png(None, torch.zeros(2, 3, 4, 4))
+
+
+def test_a_file_holds_the_levels_that_are_scored(tmp_path):
+    """Half-way values in float32, which lie beside half-way in float64."""
+    sr = ((torch.arange(255) + 0.5) / 255).reshape(1, 1, 1, -1)
+    write_png(tmp_path / "a.png", sr)
+    found = read_picture(Picture("a", tmp_path / "a.png"))
+    assert torch.equal(to_tensor(found), quantise(sr))
+    assert not torch.equal(quantise(sr.double()).float(), quantise(sr))
