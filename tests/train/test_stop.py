@@ -63,5 +63,5 @@ def test_a_run_on_a_slow_disk_is_saved_before_its_limit(tmp_path, monkeypatch):
     began = time.monotonic()
     (outcome,) = execute([job], tmp_path / "results", settings, Stop(6))
     assert isinstance(outcome.error, StoppedError)
-    assert time.monotonic() - began < 6.3  # run.json and the like
+    assert time.monotonic() - began < 7  # a second for a busy machine; unheeded, two writes more would follow
     assert read_record(RunPaths(tmp_path / "results" / job.spec.id)).step > 10
