@@ -83,6 +83,7 @@ def test_a_second_ctrl_c_ends_at_once_and_what_was_saved_is_sound(pictures, tmp_
 def test_a_second_process_on_a_run_is_told_who_holds_it(pictures, tmp_path):
     command = arguments(pictures, tmp_path)
     process = start(command, tmp_path, 5)
+    process.send_signal(signal.SIGSTOP)  # so that it still has the run, however slowly the second one starts
     second = subprocess.run(command, capture_output=True, text=True)
     process.kill()
     process.communicate()
