@@ -21,8 +21,9 @@ from srbench.predict import predicted_scales
 from srbench.progress import Bar, bar, steps
 from srbench.registry import Model, registry
 from srbench.spec import RunSpec
-from srbench.store.history import append_line, read_lines, truncate
+from srbench.store.history import append_line, read_lines, truncate, warn_of_lost
 from srbench.store.layout import RunPaths
+from srbench.store.lock import check_held
 from srbench.store.runs import RunRecord, write_record
 from srbench.train.device import Engine, autocast_dtype
 from srbench.train.sampling import samples
@@ -106,7 +107,8 @@ def train(
         UsageError: what it was to begin from does not fit; nothing has been written.
         PictureError, DatasetError: a picture cannot be used; nothing has been written.
         CheckpointError: no sound checkpoint is left, or it does not fit.
-        StoreError: the disk is full or the folder cannot be written.
+        StoreError: the disk is full, or the folder cannot be written or is gone.
+        RunLockedError: another process has taken the run over.
     """
     spec, dataset = job.spec, job.dataset
     assert dataset is not None
@@ -147,6 +149,7 @@ def train(
             "the same command once more."
         )
     truncate(paths.history, progress.evaluated)
+    warn_of_lost(paths.history, progress.evaluated)
     truncate(paths.timings, step)
     if is_out_of_patience(cadence.patience, progress.best, paths):
         target = step
@@ -190,6 +193,7 @@ def train(
         def write() -> None:
             model_ready()
             state_ready()
+            check_held(paths)
             write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
             prune(paths.checkpoints, KEEP_CHECKPOINTS, best)
             write_record(paths, saved_record)
