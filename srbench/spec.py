@@ -104,8 +104,8 @@ class RunSpec(_Frozen):
         """
         if data.get("schema", _SCHEMA) != _SCHEMA:
             raise StoreError(
-                f"A stored specification has schema {data['schema']}, and this srbench reads {_SCHEMA}. Update "
-                "srbench to read it."
+                f"A stored specification has schema {data['schema']}, and this srbench reads {_SCHEMA}. "
+                "Update srbench to read it."
             )
         try:
             return cls.model_validate({key: value for key, value in data.items() if key != "schema"})
