@@ -195,9 +195,7 @@ def test_a_run_that_is_begun_anew_under_the_first_process_is_left_to_the_second(
     assert hashes(results) == hashes(finished)
 
 
-def test_of_two_processes_at_one_moment_exactly_one_trains(
-    pictures, tmp_path, finished, monkeypatch, capsys
-):
+def test_of_two_processes_at_one_moment_exactly_one_trains(pictures, tmp_path, finished, monkeypatch, capsys):
     results = tmp_path / "results"
     shutil.copytree(finished, results)
     (run,) = results.glob("lapsrn*")
