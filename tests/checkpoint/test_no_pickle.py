@@ -206,8 +206,9 @@ def test_what_reads_a_store_says_what_is_wrong(trained, store, marker, tmp_path,
     for line in (
         ("runs",), ("table",), ("table", "--cost"), ("checkpoint", "list"), ("checkpoint", "verify"),
         ("checkpoint", "export", run.name, "-o", str(tmp_path / "out")), ("compare", run.name, "bicubic"),
-        ("plot", str(tmp_path / "curves.svg")), ("verdict", run.name), ("explain", run.name), ("probe", run.name),
-        ("eval", run.name, "--metric", "psnr"), small_arguments(trained / "pictures", store, "--init", run.name),
+        ("plot", str(tmp_path / "curves.svg")), ("verdict", run.name), ("explain", run.name),
+        ("probe", run.name), ("eval", run.name, "--metric", "psnr"),
+        small_arguments(trained / "pictures", store, "--init", run.name),
         ("run", "--fork", run.name, "--steps", "1"),
         ("run", "--fork", f"{run.name}@4", "--steps", "1"),
     ):  # fmt: skip
