@@ -6,6 +6,8 @@ The drive is emulated (weak.py): what it stands for needs a network and an accou
 import errno
 import logging
 import random
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -203,3 +205,34 @@ def test_a_run_goes_on_without_its_run_json_and_says_what_is_not_promised(
     history = (record.parent / "history.jsonl").read_text()
     (before,) = whole.glob("lapsrn*/history.jsonl")
     assert history.startswith(before.read_text())
+
+
+# docs/colab.md
+
+PAGE = (Path(__file__).parents[2] / "docs" / "colab.md").read_text(encoding="utf-8")
+
+
+def test_the_lines_of_the_page_can_be_typed(tmp_path, monkeypatch, capsys):
+    lines = [shlex.split(line)[1:] for line in re.findall(r"^!(srbench .*)$", PAGE, re.M)]
+    assert [line[0] for line in lines] == ["run", "runs", "table"]
+    monkeypatch.setenv("SRBENCH_RESULTS", str(tmp_path))
+    lines[0][lines[0].index("cuda")] = "cpu"  # it is refused where there is none, as the page says
+    assert srbench([*lines[0], "--dry-run"], monkeypatch) == 0
+    assert "budget 200,000 steps" in capsys.readouterr().out
+    for line in lines[1:]:
+        assert srbench(line, monkeypatch) == 0
+
+
+def test_the_curves_of_the_page_are_drawn(whole, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    (block,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "history" in block)
+    drawn = {}
+    monkeypatch.setattr(plt, "plot", lambda x, y, label: drawn.update({label: (x, y)}))
+    monkeypatch.setattr(plt, "legend", lambda: None)
+    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    exec(block.replace("/content/drive/MyDrive/results", str(whole)), {})
+    assert set(drawn) == {f"×{scale} {plane}" for scale in (2, 4) for plane in "rgby"}
+    steps, values = drawn["×4 r"]
+    assert steps == [2, 4, 6]
+    assert all(20 < value < 40 for value in values)
