@@ -25,7 +25,8 @@ from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
 from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
-from srbench.train.loop import Cadence, budget_steps, is_out_of_patience, train
+from srbench.train.journal import is_out_of_patience
+from srbench.train.loop import Cadence, budget_steps, train
 from srbench.train.stop import Stop
 from srbench.types import RunInfo
 

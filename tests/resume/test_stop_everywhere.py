@@ -65,7 +65,7 @@ PHASES = {
     "decoding validation pictures": "srbench.train.validate:read_rgb",
     "training": "srbench.train.step:TrainStep.__call__",
     "copying a checkpoint": "srbench.train.loop:copied",
-    "writing a checkpoint": "srbench.train.loop:write_checkpoint",
+    "writing a checkpoint": "srbench.train.journal:write_checkpoint",
     "validation": "srbench.train.validate:predict",
     "scoring": "srbench.predict:predict",
     "metrics": "srbench.evaluate.scorer:called_with",
