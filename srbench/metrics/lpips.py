@@ -48,6 +48,12 @@ def set_weights_dir(path: Path | None) -> None:
         _network.cache_clear()
 
 
+def weights_dir() -> Path | None:
+    """The folder that is searched first: the one set, else that of `SRBENCH_LPIPS_WEIGHTS`; None: none."""
+    named = _weights_dir or os.environ.get("SRBENCH_LPIPS_WEIGHTS")
+    return Path(named).expanduser() if named else None
+
+
 def facts(net: Net = "alex") -> dict[str, object]:
     """What a score depends on: the backbone, the SHA-256 of its convolutional weights, the package's version.
 
@@ -160,7 +166,7 @@ def _weights(net: Net) -> _Weights:
     with _finding:
         if net not in _outcomes:
             try:
-                features = find_features(net, BACKBONES[net], _named_dir(), weights_url())
+                features = find_features(net, BACKBONES[net], weights_dir(), weights_url())
                 _outcomes[net] = _Weights(features, features_sha256(features))
             except MetricUnavailable as unavailable:
                 _outcomes[net] = str(unavailable)  # not the exception: its traceback holds on to every frame
@@ -169,8 +175,3 @@ def _weights(net: Net) -> _Weights:
     if isinstance(outcome, str):
         raise MetricUnavailable(outcome)
     return outcome
-
-
-def _named_dir() -> Path | None:
-    named = _weights_dir or os.environ.get("SRBENCH_LPIPS_WEIGHTS")
-    return Path(named).expanduser() if named else None

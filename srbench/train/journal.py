@@ -140,6 +140,37 @@ class Journal:
         self._writer.__exit__(*error)
 
 
+class NoJournal(Journal):
+    """Of a process that trains along with another: that one writes, and this one nothing."""
+
+    def cut_back(self, step: int, evaluated: int) -> None:
+        """Nothing."""
+
+    def begin(self, step: int, budget: int, steps_per_epoch: float) -> None:
+        """Start the clock."""
+        self._clock = _Clock(0.0, step)
+
+    def save(self, step: int, state: TrainingState, progress: Mapping[str, Any]) -> None:
+        """Nothing; the clock of saves goes on."""
+        self._last_save = time.monotonic()
+
+    def history(self, line: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def timing(self, step: int) -> None:
+        """Nothing."""
+
+    def last_timing(self, step: int) -> None:
+        """Nothing."""
+
+    def emit(self, event: str, **what: Any) -> None:
+        """Nothing."""
+
+    def is_out_of_patience(self, patience: int | None, best: Mapping[str, Any] | None) -> bool:
+        """That is for the first process to say."""
+        return False
+
+
 def is_out_of_patience(patience: int | None, best: Mapping[str, Any] | None, paths: RunPaths) -> bool:
     """Whether the history has so many evaluations on `val` since the best; a resumed run finds the same."""
     if patience is None or best is None:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srbench.checkpoint.read import read_latest
+from srbench.checkpoint.format import Checkpoint, folder_name, folders
+from srbench.checkpoint.read import read_checkpoint, read_latest
 from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
 from srbench.images.tiles import Degrade, TileStore
 from srbench.plan import Budget, Job
@@ -21,13 +22,14 @@ from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.runs import RunRecord
 from srbench.train.device import Engine, autocast_dtype
-from srbench.train.journal import Journal
+from srbench.train.journal import Journal, NoJournal
 from srbench.train.sampling import samples
 from srbench.train.schedule import SCHEDULES
 from srbench.train.state import TrainingState
 from srbench.train.step import TrainStep
 from srbench.train.stop import Stop
 from srbench.train.validate import Validated, Validation
+from srbench.train.world import ALONE, World
 
 _EVALUATE_EVERY_STEPS = 200
 _RUN_AWAY = 1e4
@@ -78,6 +80,7 @@ def train(
     device: torch.device,
     cadence: Cadence,
     stop: Stop,
+    world: World = ALONE,
     *,
     quiet: bool = False,
 ) -> None:
@@ -91,6 +94,7 @@ def train(
         device: where.
         cadence: of evaluations and checkpoints.
         stop: looked at after every step and between pictures.
+        world: the processes that train it together; the first one alone writes, and decides.
         quiet: no progress bars.
 
     Raises:
@@ -125,27 +129,28 @@ def train(
     target = budget_steps(job.budget, steps_per_epoch)
     grid = cadence.eval_every or math.ceil(_EVALUATE_EVERY_STEPS / steps_per_epoch) * steps_per_epoch
 
-    journal = Journal(paths, spec, record)
-    found = read_latest(paths.checkpoints, spec.sha256, paths.id)
-    progress = Progress({})
-    step = 0
+    journal = (Journal if world.leads else NoJournal)(paths, spec, record)
+    if world.leads and job.start is not None and not folders(paths.checkpoints):
+        state.begin_from(job.start)
+        journal.save(0, state, asdict(Progress({})))  # from here on nothing is needed of what it began from
+    found = _checkpoint(paths, spec, journal, world)
+    progress, step = Progress({}), 0
     if found is not None:
         state.load(found.model, found.state, found.scalars)
         progress, step = Progress(**found.scalars["progress"]), found.step
-    elif job.start is not None:
-        state.begin_from(job.start)
     elif spec.origin is not None:
         raise CheckpointError(
             f"{paths.id} began from {spec.origin.run or 'a file'} and has no checkpoint of its own. Give "
             "the same command once more."
         )
+    world.wait()  # until all have read it: the first one may write another in its place
     journal.cut_back(step, progress.evaluated)
     if journal.is_out_of_patience(cadence.patience, progress.best):
         target = step
     journal.begin(step, max(target, step), steps_per_epoch)
 
     wants_steps = bool(host().implementations("step_finished"))
-    train_step = TrainStep(spec, state, device, autocast_dtype(engine))
+    train_step = TrainStep(spec, state, device, autocast_dtype(engine), world)
     rate = SCHEDULES[spec.schedule.name](**spec.schedule.params)
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
     sums = LossSums(progress, device)
@@ -162,8 +167,6 @@ def train(
         changed = False
 
     with bar(paths.id, target, step, quiet=quiet) as shown, journal:
-        if found is None and job.start is not None:
-            save()  # at once: from here on nothing is needed of what it began from
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
                 try:
@@ -192,7 +195,7 @@ def train(
                     )
                     target = step
 
-            ending = step >= target or stop.reason is not None
+            ending = bool(world.decide(step >= target or stop.reason is not None))
             if changed and (ending or journal.since_save_s >= cadence.save_every_s):
                 save()
             if ending:
@@ -201,7 +204,8 @@ def train(
 
             began = time.monotonic()
             drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
-            batch = tiles.batch(drawn.slot, drawn.random, drawn.turn)
+            mine = world.share(spec.batch)
+            batch = tiles.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine])
             losses = train_step(batch, step, rate(step, steps_per_epoch))
             sums.add(losses)
             step, changed = step + 1, True
@@ -226,6 +230,16 @@ def train(
         journal.last_timing(step)
     if step < target:
         raise _stopped(paths, stop, step, target)
+
+
+def _checkpoint(paths: RunPaths, spec: RunSpec, journal: Journal, world: World) -> Checkpoint | None:
+    """What all processes go on from: the newest sound checkpoint that the first one finds."""
+    journal.settle()
+    found = read_latest(paths.checkpoints, spec.sha256, paths.id) if world.leads else None
+    step = world.decide(found.step if found is not None else -1)
+    if world.leads or step < 0:
+        return found
+    return read_checkpoint(paths.checkpoints / folder_name(step), spec.sha256)
 
 
 def budget_steps(budget: Budget, steps_per_epoch: float) -> int:

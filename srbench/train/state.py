@@ -136,6 +136,14 @@ class TrainingState:
             for mine, current in zip(average.buffers(), network.buffers(), strict=True):
                 mine.copy_(current)
 
+    def running(self) -> list[Tensor]:
+        """Buffers that a batch may move, such as the statistics of batch norm: those in float32."""
+        modules = [
+            *self.networks.values(),
+            *(one.module for bound in self.losses.values() for one in bound if one.module),
+        ]
+        return [buffer for module in modules for buffer in module.buffers() if buffer.dtype == torch.float32]
+
     def is_finite(self) -> bool:
         """Whether every weight is a number."""
         return all(

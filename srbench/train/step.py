@@ -12,6 +12,7 @@ from srbench.spec import RunSpec
 from srbench.train.losses import BoundLoss
 from srbench.train.sampling import seed_of
 from srbench.train.state import TrainingState
+from srbench.train.world import ALONE, World
 from srbench.types import Plane
 
 if TYPE_CHECKING:
@@ -29,18 +30,28 @@ class TrainStep:
         state: what is trained.
         device: where.
         autocast: dtype to compute the networks in; None for fp32.
+        world: the processes that share the batch.
     """
 
     def __init__(
-        self, spec: RunSpec, state: TrainingState, device: torch.device, autocast: torch.dtype | None
+        self,
+        spec: RunSpec,
+        state: TrainingState,
+        device: torch.device,
+        autocast: torch.dtype | None,
+        world: World = ALONE,
     ) -> None:
         self._spec, self._state, self._device, self._autocast = spec, state, device, autocast
+        self._world = world
+        self._noise = () if world.leads else (world.rank,)
 
     def __call__(self, batch: Batch, step: int, rate_factor: float) -> dict[str, Tensor]:
         """Train one step on `batch`; returns the loss of each network (and of the RGB picture, `rgb`).
 
+        With several processes that is its mean over all of them.
+
         Args:
-            batch: LR and HR patches.
+            batch: LR and HR patches: this process's share of the step's.
             step: counts from 0; noise inside networks and losses is a function of it.
             rate_factor: what the schedule makes of the learning rate at this step.
         """
@@ -48,11 +59,14 @@ class TrainStep:
         for group, planes in self._state.groups.items():
             loss = self._losses(batch, step, planes, logs)
             self._update(group, loss, rate_factor)
+        self._world.average(self._state.running())
         if self._spec.ema is not None:
             # The first averages are short, so that random weights are forgotten at once.
             short = (1 + step) / (10 + step) if self._spec.origin is None else 1.0
             self._state.average(min(self._spec.ema, short))
-        return {name: value.detach() for name, value in logs.items()}
+        losses = {name: value.detach() for name, value in logs.items()}
+        self._world.average(list(losses.values()))
+        return losses
 
     def _losses(self, batch: Batch, step: int, planes: tuple[Plane, ...], logs: dict[str, Tensor]) -> Tensor:
         predictions: dict[Plane, Prediction] = {}
@@ -74,7 +88,7 @@ class TrainStep:
         return total
 
     def _forward(self, lr: Tensor, step: int, plane: Plane) -> "Prediction":
-        torch.manual_seed(seed_of("step", self._spec.seed, step, plane))
+        torch.manual_seed(seed_of("step", self._spec.seed, step, plane, *self._noise))
         with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
             output = self._state.networks[plane](lr)
         prediction = as_prediction(output, self._spec.scale)
@@ -88,7 +102,11 @@ class TrainStep:
     def _update(self, group: str, loss: Tensor, rate_factor: float) -> None:
         scaler = self._state.scalers.get(group)
         torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
-        for owner in self._state.owners(group):
+        owners = self._state.owners(group)
+        trained = [parameter for owner in owners for parameter in self._state.parameters(owner)]
+        # Before they are clipped, and looked through for what fp16 cannot hold: all processes do the same.
+        self._world.average([one.grad for one in trained if one.grad is not None])
+        for owner in owners:
             optimizer = self._state.optimizers[owner]
             for parameters in optimizer.param_groups:
                 parameters["lr"] = (self._spec.learning_rate or 0.0) * rate_factor

@@ -64,7 +64,7 @@ PHASES = {
     "decoding training pictures": "srbench.images.tiles:read_rgb",
     "decoding validation pictures": "srbench.train.validate:read_rgb",
     "training": "srbench.train.step:TrainStep.__call__",
-    "copying a checkpoint": "srbench.train.loop:copied",
+    "copying a checkpoint": "srbench.train.journal:copied",
     "writing a checkpoint": "srbench.train.journal:write_checkpoint",
     "validation": "srbench.train.validate:predict",
     "scoring": "srbench.predict:predict",
