@@ -33,7 +33,7 @@ from srbench.train.world import ALONE, World
 
 _EVALUATE_EVERY_STEPS = 200
 _RUN_AWAY = 1e4
-"""A loss this many times that of the first step will not come back."""
+"""A loss this many times that of the first step will not come back; one with a critic may cross zero."""
 _LOOK_EVERY_STEPS = 16
 """On a GPU, reading the loss waits for the device: done this often. On a CPU it is free."""
 
@@ -58,7 +58,7 @@ class Progress:
     """The scalars of a run that go through the checkpoint.
 
     Args:
-        sums: loss name → sum since the last evaluation.
+        sums: loss or term of it → sum since the last evaluation.
         summed: steps in `sums`.
         evaluated: step of the last evaluation.
         first_loss: total loss of the first step.
@@ -207,16 +207,18 @@ def train(
             mine = world.share(spec.batch)
             batch = tiles.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine])
             losses = train_step(batch, step, rate(step, steps_per_epoch))
-            sums.add(losses)
+            sums.add({**losses.totals, **losses.terms})
             step, changed = step + 1, True
             longest_step_s = max(longest_step_s, time.monotonic() - began)
             stop.reserve_s = longest_step_s + journal.reserve_s
             journal.notice()
 
             if step % look_every == 0 or step == 1:
-                loss = math.fsum(float(value) for value in losses.values())
+                loss = math.fsum(float(value) for value in losses.totals.values())
                 progress.first_loss = loss if progress.first_loss is None else progress.first_loss
-                if not math.isfinite(loss) or loss > _RUN_AWAY * max(progress.first_loss, 1e-12):
+                if not math.isfinite(loss) or (
+                    loss > _RUN_AWAY * max(progress.first_loss, 1e-12) and not state.critics
+                ):
                     journal.settle()
                     raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", journal.saved)
                 note = f"loss {loss:.4g}, {journal.images_per_s(step):.0f} img/s"
@@ -303,7 +305,11 @@ def _history_line(
         for name, curve in validated._asdict().items()
     }
     epoch = round(step / steps_per_epoch, 6)
-    return {"step": step, "epoch": epoch, "loss": mean, **curves, "on": on if validated.psnr else None}
+    losses = {"loss": {name: value for name, value in mean.items() if "/" not in name}}
+    terms = {name: value for name, value in mean.items() if "/" in name}
+    if terms:
+        losses["terms"] = terms
+    return {"step": step, "epoch": epoch, **losses, **curves, "on": on if validated.psnr else None}
 
 
 def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
@@ -316,7 +322,8 @@ def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
 
 
 def _say(shown: Bar, run_id: str, line: Mapping[str, Any]) -> None:
-    loss = ", ".join(f"{name} {value:.4g}" for name, value in line["loss"].items())
+    named = {**line["loss"], **line.get("terms", {})}
+    loss = ", ".join(f"{name} {value:.4g}" for name, value in named.items())
     where = "test (no val pictures)" if line["on"] == "test" else line["on"]
     curves = f"; PSNR on {where}: {_curve(line['psnr'])} dB; detail {_curve(line['detail'])}"
     curves = curves if line["on"] else ""
