@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING
 
 from srbench.data.place import data_dir
-from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
+from srbench.errors import (
+    DatasetError,
+    MetricUnavailable,
+    PictureError,
+    SizeError,
+    UsageError,
+    did_you_mean,
+)
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
 from srbench.registry import resolve
@@ -32,6 +39,7 @@ __all__ = [
     "PictureError",
     "Plane",
     "RunInfo",
+    "SizeError",
     "UsageError",
     "data_dir",
     "did_you_mean",

@@ -27,7 +27,7 @@ LEVELS = (
     ("train",),
     ("plan",),
     ("data",),
-    ("datasets", "providers"),
+    ("datasets", "providers", "patch"),
     ("spec",),
     ("registry", "builtin", "plugins"),
     ("grammar", "parameters"),

@@ -53,6 +53,9 @@ def scoring_of(
         raise UsageError(f"--tile and --overlap cannot be taken so: {error}.") from error
     active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
     for reason in unavailable.values():
-        console.print(reason, markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"{reason} Its column is left empty; all others are complete.",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     pixels = None if border == "scale" else int(border)
     return Scoring(active, unavailable, grey, pixels, inference, save_images)  # type: ignore[arg-type]

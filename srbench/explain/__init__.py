@@ -256,8 +256,7 @@ def _axes_for(source: Source, metrics: Sequence[Name]) -> tuple[Axes, list[str]]
                 facts(net)
                 available.append(net)
             except MetricUnavailable as reason:
-                said = str(reason).replace("is left empty", "is not tried")
-                notes.append(said.removesuffix(" All other columns are complete."))
+                notes.append(str(reason))
         if not available:
             raise UsageError(" ".join(["No LPIPS can be computed here.", *notes]))
         own = [Choice(f"LPIPS {one.label}", one.apply) for one in BORDERS] if len(metrics) > 1 else BORDERS

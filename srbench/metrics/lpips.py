@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from srbench.errors import MetricUnavailable
+from srbench.errors import MetricUnavailable, SizeError
 from srbench.metrics.lpips_weights import (
     BACKBONES,
     Net,
@@ -115,7 +115,8 @@ def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
         (N,), float32, on the device of `sr`.
 
     Raises:
-        ValueError: the shapes differ, are not (N, 3, H, W), or are smaller than the backbone can take.
+        ValueError: the shapes differ or are not (N, 3, H, W).
+        SizeError: the pictures are smaller than the backbone can take.
         MetricUnavailable: no weights can be had.
 
     Source: Zhang et al. 2018, arXiv:1801.03924.
@@ -125,7 +126,7 @@ def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
         raise ValueError(f"LPIPS takes RGB (N, 3, H, W), not {tuple(sr.shape)}")
     smallest = _SMALLEST_SIDE[net]
     if min(sr.shape[-2:]) < smallest:
-        raise ValueError(
+        raise SizeError(
             f"LPIPS ({net}) needs at least {smallest} pixels a side, not {sr.shape[-1]}×{sr.shape[-2]}"
         )
     with torch.autocast(sr.device.type, enabled=False):

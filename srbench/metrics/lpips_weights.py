@@ -109,21 +109,21 @@ def find_features(net: Net, backbone: Backbone, named: Path | None, url: str) ->
         return _download(backbone, url, cached)
     except DamagedWeightsError as damage:
         raise MetricUnavailable(
-            f"LPIPS ({net}) is left empty: {damage}. Copy it again, or take it away and another source is "
-            "tried. All other columns are complete."
+            f"LPIPS ({net}) cannot be computed: {damage}. Copy it again, or take it away and another source "
+            "is tried."
         ) from damage
     except DownloadError as error:
         place = named or folder
         absent = "" if place.is_dir() else " (no such folder)"
         raise MetricUnavailable(
-            f"LPIPS ({net}) is left empty: its weights are neither in {place}{absent} nor could they be "
-            f"downloaded ({error.reason}). Copy {backbone.file} or {backbone.features_file} there, or pass "
-            "--lpips-weights DIR. All other columns are complete."
+            f"LPIPS ({net}) cannot be computed: its weights are neither in {place}{absent} nor could "
+            f"they be downloaded ({error.reason}). Copy {backbone.file} or {backbone.features_file} "
+            "there, or pass --lpips-weights DIR."
         ) from error
     except OSError as error:
         raise MetricUnavailable(
-            f"LPIPS ({net}) is left empty: {error.filename or named or folder} cannot be read "
-            f"({error.strerror or error}). Correct its permissions. All other columns are complete."
+            f"LPIPS ({net}) cannot be computed: {error.filename or named or folder} cannot be read "
+            f"({error.strerror or error}). Correct its permissions."
         ) from error
 
 

@@ -245,6 +245,10 @@ def test_options_are_frozen():
         "--allow-missing --border --channels --degradation --device --grey --lpips-weights --metric --model "
         "--name --overlap --pictures --results --save-images --scale --self-ensemble --test --tile --weights"
     )
+    assert " ".join(options["probe"]) == (
+        "--channels --degradation --device --format --loss --lpips-weights --model --patches --png --results "
+        "--scale --test"
+    )
     for one in command.commands.values():
         for parameter in one.params:
             assert getattr(parameter, "help", None), f"{one.name} {parameter.opts} has no help"

@@ -125,7 +125,7 @@ def test_features_file_that_is_cut_off_is_named(backbone, features, tmp_path):
     path = tmp_path / backbone.features_file
     save_file(features, path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(MetricUnavailable, match=r"LPIPS \(squeeze\) is left empty: .* is damaged"):
+    with pytest.raises(MetricUnavailable, match=r"LPIPS \(squeeze\) cannot be computed: .* is damaged"):
         find(backbone, tmp_path)
 
 
