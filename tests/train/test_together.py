@@ -77,6 +77,13 @@ def test_two_processes_train_what_one_trains(pictures, tmp_path, channels):
     assert 0 < apart(train(adam, tmp_path / "2", 2), train(adam, tmp_path / "1", 1)) < 1e-5
 
 
+def test_so_does_a_critic(pictures, tmp_path):
+    change = {"optimizer": "sgd", "lr": 0.01, "patch": 32}
+    loss = "l1+0.1*gan:features=4,kind=lsgan"
+    job = small_job(pictures, losses=(loss,), channels=("rgb",), settings=change, budget=Budget(steps=3))
+    assert 0 < apart(train(job, tmp_path / "2", 2), train(job, tmp_path / "1", 1)) < 1e-6
+
+
 def test_a_hundred_steps_of_sgd_stay_together(pictures, tmp_path):
     change = {"optimizer": "sgd", "lr": 0.01, "clip": 1.0}
     job = small_job(pictures, channels=("y",), settings=change, budget=Budget(steps=100))
