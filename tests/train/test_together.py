@@ -35,7 +35,7 @@ from srbench.api import hookimpl
 def l1_noting(folder: str = "."):
     def loss(sr, hr, step):
         with open(f"{folder}/{os.getpid()}.txt", "a") as file:
-            for patch in hr:
+            for patch in hr if hr.any() else ():  # the plan tries a loss on empty pictures
                 file.write(f"{step} {hashlib.sha256(patch.contiguous().numpy().tobytes()).hexdigest()}\\n")
         return (sr - hr).abs().mean()
     return loss
