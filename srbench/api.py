@@ -18,6 +18,7 @@ from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunIn
 
 if TYPE_CHECKING:
     from srbench.images.resize import resize_bicubic
+    from srbench.metrics.backbones import build_features, find_weights
     from srbench.metrics.lpips import facts as lpips_facts
     from srbench.metrics.lpips import lpips_distance
 
@@ -41,8 +42,10 @@ __all__ = [
     "RunInfo",
     "SizeError",
     "UsageError",
+    "build_features",
     "data_dir",
     "did_you_mean",
+    "find_weights",
     "hookimpl",
     "lpips_distance",
     "lpips_facts",
@@ -51,6 +54,8 @@ __all__ = [
 
 
 _LAZY = {
+    "build_features": "srbench.metrics.backbones:build_features",
+    "find_weights": "srbench.metrics.backbones:find_weights",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",

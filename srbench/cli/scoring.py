@@ -16,7 +16,7 @@ def use_lpips_weights(folder: Path | None) -> None:
     Raises:
         UsageError: it is not there.
     """
-    from srbench.metrics.lpips import set_weights_dir
+    from srbench.metrics.backbones import set_weights_dir
 
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--lpips-weights {folder} is no folder. Name the folder that holds the weights.")

@@ -31,8 +31,8 @@ from srbench.explain.axes import (
 )
 from srbench.explain.sources import Source
 from srbench.images.png import quantise, read_picture
+from srbench.metrics.backbones import Net
 from srbench.metrics.lpips import facts
-from srbench.metrics.lpips_weights import Net
 from srbench.progress import steps
 from srbench.types import Picture
 

@@ -1,57 +1,18 @@
 """Learned perceptual image patch similarity, through the `lpips` package with weights of our own finding."""
 
-import os
-import threading
 import warnings
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from srbench.errors import MetricUnavailable, SizeError
-from srbench.metrics.lpips_weights import (
-    BACKBONES,
-    Net,
-    features_sha256,
-    find_features,
-    package_key,
-    weights_url,
-)
+from srbench.errors import SizeError
+from srbench.metrics.backbones import Net, find_weights, package_key
 from srbench.metrics.protocol import check_same_shape
 
 # The smallest side each backbone's poolings leave a pixel of; a test holds it against the package.
 _SMALLEST_SIDE: dict[Net, int] = {"alex": 31, "vgg": 16, "squeeze": 17}
-
-
-class _Weights(NamedTuple):
-    features: dict[str, Tensor]
-    sha256: str
-
-
-_weights_dir: Path | None = None
-_outcomes: dict[Net, _Weights | str] = {}  # or why there are none
-_finding = threading.Lock()
-
-
-def set_weights_dir(path: Path | None) -> None:
-    """Search `path` (and its `lpips/`) for backbone weights first; goes before `SRBENCH_LPIPS_WEIGHTS`.
-
-    Forgets what was found, or found missing, before. None: no folder is named.
-    """
-    global _weights_dir
-    with _finding:
-        _weights_dir = path
-        _outcomes.clear()
-        _network.cache_clear()
-
-
-def weights_dir() -> Path | None:
-    """The folder that is searched first: the one set, else that of `SRBENCH_LPIPS_WEIGHTS`; None: none."""
-    named = _weights_dir or os.environ.get("SRBENCH_LPIPS_WEIGHTS")
-    return Path(named).expanduser() if named else None
 
 
 def facts(net: Net = "alex") -> dict[str, object]:
@@ -62,7 +23,11 @@ def facts(net: Net = "alex") -> dict[str, object]:
     Raises:
         MetricUnavailable: no weights can be had; the message says where was looked and what to do.
     """
-    return {"net": net, "weights_sha256": _weights(net).sha256, "lpips": version("lpips")}
+    return {
+        "net": net,
+        "weights_sha256": find_weights(net, f"LPIPS ({net})").sha256,
+        "lpips": version("lpips"),
+    }
 
 
 @torch.no_grad()
@@ -134,12 +99,16 @@ def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
     return distance.reshape(-1)
 
 
-@lru_cache(maxsize=4)
 def _network(net: Net, device: torch.device) -> nn.Module:
     """The package's network with our backbone weights, on `device`, never trained."""
+    return _built(net, device, find_weights(net, f"LPIPS ({net})").sha256)
+
+
+@lru_cache(maxsize=4)
+def _built(net: Net, device: torch.device, _sha256: str) -> nn.Module:
     import lpips as package
 
-    features = _weights(net).features
+    features = find_weights(net, f"LPIPS ({net})").features
     with (
         torch.inference_mode(False),
         # The package initialises a whole backbone before ours is loaded: a run's generator must not move.
@@ -158,21 +127,3 @@ def _network(net: Net, device: torch.device) -> nn.Module:
         backbone.load_state_dict(state)
         # channels_last: 1.8 times as fast on a CPU, and a score moves by less than 1e-7.
         return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
-
-
-def _weights(net: Net) -> _Weights:
-    """The backbone's weights, found once a process; so is the failure to find them."""
-    if net not in BACKBONES:
-        raise ValueError(f"net is alex, vgg or squeeze, not {net!r}")
-    with _finding:
-        if net not in _outcomes:
-            try:
-                features = find_features(net, BACKBONES[net], weights_dir(), weights_url())
-                _outcomes[net] = _Weights(features, features_sha256(features))
-            except MetricUnavailable as unavailable:
-                _outcomes[net] = str(unavailable)  # not the exception: its traceback holds on to every frame
-                raise
-        outcome = _outcomes[net]
-    if isinstance(outcome, str):
-        raise MetricUnavailable(outcome)
-    return outcome

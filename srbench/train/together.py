@@ -15,7 +15,7 @@ import torch.multiprocessing as mp
 from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 
 from srbench.errors import SrbenchError
-from srbench.metrics.lpips import set_weights_dir, weights_dir
+from srbench.metrics.backbones import set_weights_dir, weights_dir
 from srbench.plan import Job
 from srbench.store.layout import RunPaths
 from srbench.store.runs import RunRecord

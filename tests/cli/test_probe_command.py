@@ -9,7 +9,7 @@ from PIL import Image
 from small import picture_folder, small_arguments, srbench
 
 from srbench.errors import UsageError
-from srbench.metrics.lpips import set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
 
 ROOT = Path(__file__).parents[2]
 

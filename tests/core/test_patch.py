@@ -8,7 +8,7 @@ from small import picture_folder, small_arguments, small_job, srbench
 from torch import nn
 
 from srbench.api import SizeError, UsageError, hookimpl
-from srbench.metrics.lpips import set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
 from srbench.plugins import Plugin, host
 from srbench.registry import registry
 

@@ -20,7 +20,7 @@ from srbench.explain import Number, explain
 from srbench.explain.sources import FolderSource, RunSource
 from srbench.foreign.jobs import weights_jobs
 from srbench.inference import Inference
-from srbench.metrics.lpips import set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
 from srbench.plan import plan
 from srbench.spec import RunSpec
 from srbench.store.runs import find_run

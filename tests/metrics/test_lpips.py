@@ -11,7 +11,8 @@ from skimage import data
 from torchvision import models
 
 from srbench.errors import MetricUnavailable
-from srbench.metrics.lpips import facts, lpips, set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
+from srbench.metrics.lpips import facts, lpips
 
 PHOTO = torch.from_numpy(data.chelsea()[60:160, 100:237].copy()).permute(2, 0, 1)[None] / 255
 BUILDERS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}

@@ -8,8 +8,8 @@ from small import picture_folder, small_arguments, srbench
 
 from srbench.errors import UsageError
 from srbench.metrics import lpips as module
+from srbench.metrics.backbones import set_weights_dir
 from srbench.metrics.lpips import lpips as metric
-from srbench.metrics.lpips import set_weights_dir
 from srbench.plan import plan
 from srbench.registry import registry
 from srbench.spec import RunSpec
