@@ -290,7 +290,7 @@ def test_a_name_of_the_checkpoint_format_has_one_home(name):
     [
         ("SRBENCH_CACHE", "srbench/images/download.py"),
         ("SRBENCH_OFFLINE", "srbench/images/download.py"),
-        ("SRBENCH_LPIPS_WEIGHTS", "srbench/metrics/lpips.py"),
+        ("SRBENCH_LPIPS_WEIGHTS", "srbench/metrics/backbones.py"),
         ("SRBENCH_LPIPS_URL", "srbench/metrics/backbones.py"),
     ],
 )
