@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from srbench.metrics.backbones import build_features, find_weights
     from srbench.metrics.lpips import facts as lpips_facts
     from srbench.metrics.lpips import lpips_distance
+    from srbench.train.trainer import Trainer
 
 API_VERSION = 1
 """Raised when a hook or a guarantee changes in a way that plugins can notice."""
@@ -41,6 +42,7 @@ __all__ = [
     "Plane",
     "RunInfo",
     "SizeError",
+    "Trainer",
     "UsageError",
     "build_features",
     "data_dir",
@@ -54,6 +56,7 @@ __all__ = [
 
 
 _LAZY = {
+    "Trainer": "srbench.train.trainer:Trainer",
     "build_features": "srbench.metrics.backbones:build_features",
     "find_weights": "srbench.metrics.backbones:find_weights",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",

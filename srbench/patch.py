@@ -54,7 +54,7 @@ def check_patch(spec: RunSpec) -> None:
 
 def _refusal(spec: RunSpec, patch: int, scales: Callable[[], list[int]]) -> _Refusal | None:
     """The first loss that cannot work on a patch, at the largest scale where it cannot."""
-    for term in spec.loss or ():
+    for term in spec.losses:
         loss: Loss = registry().find("loss", term.name)
         inner = range(spec.scale - 1, 1, -1) if loss.scales == "all" else ()
         for scale in (spec.scale, *(one for one in inner if spec.scale % one == 0)):

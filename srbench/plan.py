@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from srbench.datasets import BuiltDataset, TestSet, build_dataset
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
-from srbench.grammar import parse_sum, parse_term
+from srbench.grammar import Term, parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
 from srbench.patch import check_patch
 from srbench.registry import Loss, Model, registry
@@ -306,13 +306,17 @@ def _core_component(label: str, text: str, known: Mapping[str, Callable[..., Any
 
 
 def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
-    """`--loss` as typed → the terms of its sum, each built once to see that it can be.
+    """`--loss` as typed → the terms of its sum, or the trainer it names, built once to see that they can be.
 
     Raises:
         UsageError: an unknown name, parameter or weight, or a loss of RGB pictures where there is one plane.
     """
+    typed = parse_sum(text)
+    trainers = [term for term in typed if _is_trainer(term.name)]
+    if trainers:
+        return (_trainer_term(trainers[0], alone=len(typed) == 1),)
     terms = []
-    for term in parse_sum(text):
+    for term in typed:
         loss: Loss = registry().find("loss", term.name)
         if loss.domain == "rgb" and channels in ("r", "g", "b"):
             raise UsageError(
@@ -326,6 +330,23 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
         terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=loss_facts(loss, params)))
     return tuple(terms)
+
+
+def _is_trainer(name: str) -> bool:
+    bare = name.rpartition("/")[2]
+    return bare in registry().names("trainer") and bare not in registry().names("loss")
+
+
+def _trainer_term(term: Term, *, alone: bool) -> LossSpec:
+    trainer = registry().find("trainer", term.name)
+    if not alone or term.weight != 1:
+        raise UsageError(
+            f"{trainer.name!r} is a trainer: it takes the place of the whole loss. Name it alone and without "
+            f"a weight: --loss {term.name}."
+        )
+    params = trainer.settings(term.parameters)
+    trainer.make(**params)
+    return LossSpec(name=registry().spelling(trainer), params=params, kind="trainer")
 
 
 def loss_facts(loss: Loss, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -382,6 +382,15 @@ def test_the_tutorial_s_other_components_give_the_shapes_it_says(components, tmp
     assert network(torch.rand(2, 1, 5, 6)).shape == (2, 1, 15, 18)
     assert model.recipes["default"]["loss"] in registry().names("loss")
 
+    mixup = components.find("trainer", "mixup")
+    trainer = mixup.make(**mixup.settings({"alpha": "0.5"}))
+    updated = []
+    logs = trainer.step(
+        {"network": network}, torch.rand(2, 1, 5, 6), {3: torch.rand(2, 1, 15, 18)}, 0,
+        lambda loss, name: updated.append((loss.item(), name)),
+    )  # fmt: skip
+    assert updated == [(logs["loss"].item(), "network")]
+
     pictures = picture_folder(tmp_path / "pictures")
     scans = components.find("dataset", "scans")
     built = scans.make(**scans.settings({"root": str(pictures / "train"), "every": "2"}))

@@ -134,6 +134,11 @@ def own_loss(run: StoredRun, device: torch.device) -> AskedLoss:
             f"{run.id} was not trained here and has no loss of its own. Name what "
             "to look at: --loss charbonnier."
         )
+    if spec.trainer is not None:
+        raise UsageError(
+            f"{run.id} was trained by {spec.trainer.name}, which is no loss of pictures. Name one to look "
+            "at: --loss charbonnier."
+        )
     for term in spec.loss:
         loss_facts(registry().find("loss", term.name), term.params)
     bound = _bound(spec.loss, spec.network_channels, spec.seed, device)

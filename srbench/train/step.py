@@ -14,6 +14,7 @@ from srbench.spec import RunSpec
 from srbench.train.losses import BoundLoss
 from srbench.train.sampling import seed_of
 from srbench.train.state import TrainingState, critic_of
+from srbench.train.trainer import Trained
 from srbench.train.world import ALONE, World
 from srbench.types import Plane
 
@@ -71,7 +72,7 @@ class TrainStep:
         self._spec, self._state, self._device, self._autocast = spec, state, device, autocast
         self._world = world
         self._noise = () if world.leads else (world.rank,)
-        self._shows_terms = len(spec.loss or ()) > 1 or bool(state.critics)
+        self._shows_terms = len(spec.losses) > 1 or bool(state.critics)
 
     def __call__(self, batch: Batch, step: int, rate_factor: float) -> Losses:
         """Train one step on `batch`; the losses returned are means over all processes.
@@ -83,6 +84,10 @@ class TrainStep:
         """
         losses = Losses()
         for group, planes in self._state.groups.items():
+            network = self._state.networks.get(planes[0])
+            if isinstance(network, Trained):
+                self._let_train(planes[0], network, batch, step, losses, rate_factor)
+                continue
             with _frozen(self._state.critics):
                 views = self._views(batch, step, planes)
                 loss = self._sum(views, step, losses)
@@ -115,11 +120,15 @@ class TrainStep:
         return [view for view in views if view.losses]
 
     def _forward(self, lr: Tensor, step: int, plane: Plane) -> "Prediction":
-        torch.manual_seed(seed_of("step", self._spec.seed, step, plane, *self._noise))
-        with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
+        with self._seeded(plane, step):
             output = self._state.networks[plane](lr)
         prediction = as_prediction(output, self._spec.scale)
         return {scale: sr.float() for scale, sr in prediction.items()}
+
+    def _seeded(self, plane: Plane, step: int) -> torch.autocast:
+        """Seed torch's generator, and compute as the engine says."""
+        torch.manual_seed(seed_of("step", self._spec.seed, step, plane, *self._noise))
+        return torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
     def _sum(self, views: Sequence[_View], step: int, losses: Losses) -> Tensor:
         """The sum of all losses, each noted in `losses` too."""
@@ -148,6 +157,25 @@ class TrainStep:
                     self._backward([critic_of(loss)], value, rate_factor, None)
                 resting = torch.zeros((), device=self._device)
                 losses.terms[f"{loss.title} critic"] = resting if value is None else value
+
+    def _let_train(
+        self, plane: Plane, network: Trained, batch: Batch, step: int, losses: Losses, rate_factor: float
+    ) -> None:
+        """A step of a trainer's own making."""
+
+        def update(loss: Tensor, *names: str) -> None:
+            owners = [f"{plane}.{name}" for name in names] or [
+                owner for owner in self._state.optimizers if owner.startswith(f"{plane}.")
+            ]
+            with torch.autocast(self._device.type, enabled=False):
+                self._backward(owners, loss, rate_factor, self._state.scalers.get(plane))
+
+        lr = plane_of(batch.lr, plane).contiguous(memory_format=torch.channels_last)
+        hr = {scale: plane_of(pixels, plane) for scale, pixels in batch.hr.items()}
+        with self._seeded(plane, step):
+            logs = network.trainer.step(network.parts, lr, hr, step, update)
+        losses.totals[plane] = logs["loss"]
+        losses.terms.update({f"{plane}/{name}": one for name, one in logs.items() if name != "loss"})
 
     def _backward(
         self, owners: Sequence[str], loss: Tensor, rate_factor: float, scaler: torch.amp.GradScaler | None
