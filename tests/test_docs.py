@@ -163,6 +163,18 @@ def test_every_metric_has_a_heading_its_direction_unit_settings_and_facts(name):
         assert code_words(text) >= set(facts)
 
 
+# Models
+
+
+@pytest.mark.parametrize("name", registry().names("model"))
+def test_every_model_has_a_row_with_its_settings(name):
+    """`key=default`, as typed after the model's name."""
+    (row, *_) = re.findall(rf"^\| `{name}` \|.*$", page("models.md"), re.M)
+    defaults = {key: one.default for key, one in registry().find("model", name).parameters.items()}
+    typed = {key: str(one).lower() if isinstance(one, bool) else str(one) for key, one in defaults.items()}
+    assert {f"{key}={one}" for key, one in typed.items()} <= code_words(row)
+
+
 # Links
 
 
