@@ -26,7 +26,7 @@ def build(
 
     Args:
         planes: of LR and SR; the paper's are three.
-        scale: 2, 3, 4 or 8; the paper's are the first three.
+        scale: 3 or a power of 2; the paper's are 2, 3 and 4.
         blocks: residual blocks.
         features: channels of every hidden layer.
         residual_scale: factor of each block's residual.
@@ -35,7 +35,7 @@ def build(
         A module, LR `(N, planes, h, w)` → SR `(N, planes, h·scale, w·scale)`, not clamped.
 
     Raises:
-        ValueError: the scale is none of those, a count is below 1, or the factor not above 0.
+        ValueError: the scale is neither, a count is below 1, or the factor not above 0.
     """
     check_counts("edsr", planes=planes, blocks=blocks, features=features)
     check_residual_scale("edsr", residual_scale)

@@ -7,6 +7,7 @@ arXiv:1608.00367, section 3.2 and figure 2.
 from torch import Tensor, nn
 
 from srbench_classics.arguments import check_counts, check_scale
+from srbench_classics.drawing import draw_he, draw_normal
 
 SLOPE = 0.25
 """That each PReLU begins with, one a channel (He et al. 2015, doi:10.1109/ICCV.2015.123)."""
@@ -49,7 +50,9 @@ class FSRCNN(nn.Module):
         outputs = [*inputs[1:], d]
         layers: list[nn.Module] = []
         for side, one, other in zip(sides, inputs, outputs, strict=True):
-            layers += [nn.Conv2d(one, other, side, padding=side // 2), nn.PReLU(other, SLOPE)]
+            conv = nn.Conv2d(one, other, side, padding=side // 2)
+            draw_he(conv, SLOPE)
+            layers += [conv, nn.PReLU(other, SLOPE)]
         self.features = nn.Sequential(*layers)
         # The authors pad by 4 and lose the outer pixels: 3h − 2 of 3h at ×3. Cutting less keeps them, with
         # every filter still around the middle of its LR pixel; at even scales, half an SR pixel before it.
@@ -57,18 +60,8 @@ class FSRCNN(nn.Module):
         self.deconvolution = nn.ConvTranspose2d(
             d, planes, SIDE, stride=scale, padding=cut, output_padding=2 * cut - SIDE + scale
         )
-        self._draw()
-
-    def _draw(self) -> None:
-        """As section 4.1 has it: He et al. for PReLU, and for the last layer SRCNN's normal distribution."""
-        for layer in self.features:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.deconvolution.weight, std=0.001)
-        assert self.deconvolution.bias is not None
-        nn.init.zeros_(self.deconvolution.bias)
+        # Section 4.1: He et al. for PReLU, and for the last layer SRCNN's distribution.
+        draw_normal(self.deconvolution, 0.001)
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR in [0, 1] → SR."""

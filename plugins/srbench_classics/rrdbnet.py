@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srbench_classics.arguments import check_counts, check_residual_scale
+from srbench_classics.drawing import draw_he
 from srbench_classics.upsampling import stages
 
 SLOPE = 0.2
@@ -33,7 +34,7 @@ def build(
 
     Args:
         planes: of LR and SR; the paper's are three.
-        scale: 2, 3, 4 or 8; the paper's is 4.
+        scale: 3 or a power of 2; the paper's is 4.
         blocks: residual in residual dense blocks, of three dense blocks each.
         features: channels between blocks.
         growth: channels that each of a dense block's first four convolutions adds.
@@ -43,7 +44,7 @@ def build(
         A module, LR `(N, planes, h, w)` → SR `(N, planes, h·scale, w·scale)`, not clamped.
 
     Raises:
-        ValueError: the scale is none of those, a count is below 1, or the factor not above 0.
+        ValueError: the scale is neither, a count is below 1, or the factor not above 0.
     """
     check_counts("rrdbnet", planes=planes, blocks=blocks, features=features, growth=growth)
     check_residual_scale("rrdbnet", residual_scale)
@@ -106,11 +107,7 @@ class DenseBlock(nn.Module):
         )
         for conv in self.convs:
             assert isinstance(conv, nn.Conv2d)
-            nn.init.kaiming_normal_(conv.weight)
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
-            with torch.no_grad():
-                conv.weight.mul_(SMALLER)
+            draw_he(conv, factor=SMALLER)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features `(N, C, h, w)` → the same shape."""

@@ -1,7 +1,7 @@
 """SRCNN: three convolutions that sharpen a bicubically enlarged picture.
 
 Source: Dong, Loy, He and Tang, "Image Super-Resolution Using Deep Convolutional Networks", TPAMI 2016,
-arXiv:1501.00092, section 3.1, equations 1 to 3 of the network; initialisation from section 3.3.
+arXiv:1501.00092, section 3.1 (equations 1 to 3); initialisation from section 3.3.
 """
 
 import torch.nn.functional as F
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from srbench.api import resize_bicubic
 from srbench_classics.arguments import check_counts, check_scale
+from srbench_classics.drawing import draw_normal
 
 DEVIATION = 0.001
-"""Of the normal distribution that weights are drawn from; biases begin at 0."""
+"""Of the normal distribution that weights are drawn from."""
 
 
 def build(
@@ -55,9 +56,7 @@ class SRCNN(nn.Module):
         self.map = nn.Conv2d(channels[0], channels[1], sides[1])
         self.reconstruct = nn.Conv2d(channels[1], planes, sides[2])
         for conv in (self.extract, self.map, self.reconstruct):
-            nn.init.normal_(conv.weight, std=DEVIATION)
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
+            draw_normal(conv, DEVIATION)
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR in [0, 1] → SR of all its pixels."""

@@ -20,7 +20,7 @@ def build(
 
     Args:
         planes: of LR and SR; the paper's are three.
-        scale: 2, 3, 4 or 8; the paper's is 4.
+        scale: 3 or a power of 2; the paper's is 4.
         blocks: residual blocks.
         features: channels of every hidden layer.
         batch_norm: normalise in the blocks and after them, as the paper does.
@@ -29,7 +29,7 @@ def build(
         A module, LR `(N, planes, h, w)` → SR `(N, planes, h·scale, w·scale)`, not clamped.
 
     Raises:
-        ValueError: the scale is none of those, or a count below 1.
+        ValueError: the scale is neither, or a count below 1.
     """
     check_counts("srresnet", planes=planes, blocks=blocks, features=features)
     return SRResNet(planes, stages("srresnet", scale), blocks, features, batch_norm)

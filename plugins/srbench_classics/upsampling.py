@@ -16,7 +16,9 @@ def stages(model: str, scale: int) -> list[int]:
     if scale == 3:
         return [3]
     if scale < 2 or scale & (scale - 1):
-        raise ValueError(f"{model} enlarges by 3 or by doublings, so its scale is 2, 3, 4 or 8, not {scale}")
+        raise ValueError(
+            f"{model} enlarges by 3 or by doublings, so its scale is 3 or a power of 2, not {scale}"
+        )
     return [2] * (scale.bit_length() - 1)
 
 

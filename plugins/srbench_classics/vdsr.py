@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from srbench.api import resize_bicubic
 from srbench_classics.arguments import check_counts, check_scale
+from srbench_classics.drawing import draw_he
 
 
 def build(planes: int, scale: int, layers: int = 20, features: int = 64) -> nn.Module:
@@ -47,10 +48,7 @@ class VDSR(nn.Module):
         parts: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(channels):
             conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-            # He et al. 2015, doi:10.1109/ICCV.2015.123, for ReLU, as section 5.2 has it.
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
+            draw_he(conv)  # section 5.2
             parts += [conv, nn.ReLU(inplace=True)]
         self.residual = nn.Sequential(*parts[:-1])
 
