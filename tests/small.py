@@ -88,15 +88,3 @@ def srbench(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     return 0
-
-
-def hashes(results: Path) -> dict[str, str]:
-    """Manifests of the newest checkpoints and all deterministic files of a store, by run and name."""
-    found = {}
-    for run in sorted(results.iterdir()):
-        for path in [*sorted(run.glob("checkpoints/step-*/manifest.json"))[-1:], run / "history.jsonl"]:
-            if path.exists():
-                found[f"{run.name}/{path.name}"] = path.read_text()
-        for path in (run / "scores.parquet", run / "summary.json"):
-            found[f"{run.name}/{path.name}"] = path.read_bytes().hex()
-    return found

@@ -15,6 +15,7 @@ from srbench.checkpoint.write import prune, write_checkpoint
 from srbench.checkpoint.writer import Writer, copied
 from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
 from srbench.images.tiles import Degrade, TileStore
+from srbench.phases import enter
 from srbench.plan import Budget, Job
 from srbench.plugins import host
 from srbench.predict import predicted_scales
@@ -173,6 +174,7 @@ def train(
         """Copy the state and have it written; what an earlier save wrote is on the disk then."""
         nonlocal last_save, changed, record, pending, copy_s
         landed(wait=True)
+        enter(paths.id, "saving", at)
         began = time.monotonic()
         sums.store(progress)
         if not state.is_finite():
@@ -193,6 +195,7 @@ def train(
             write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
             prune(paths.checkpoints, KEEP_CHECKPOINTS, best)
             write_record(paths, saved_record)
+            enter(paths.id, "saved", at)
 
         writer.start(write)
         copy_s = max(copy_s, time.monotonic() - began)
@@ -210,8 +213,10 @@ def train(
     with bar(paths.id, target, step, quiet=quiet) as shown, writer:
         if found is None and job.start is not None:
             save(step)  # at once: from here on nothing is needed of what it began from
+        enter(paths.id, "training", step)
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
+                enter(paths.id, "validation", step)
                 try:
                     validated = validation(state.scored, stop.check)
                 except StoppedError:
@@ -226,6 +231,7 @@ def train(
                 append_line(paths.history, line)
                 append_line(paths.timings, clock.line(step, spec.batch))
                 _say(shown, paths.id, line)
+                enter(paths.id, "training", step)
                 is_best = bool(dataset.pictures.val) and _better(progress, step, validated.psnr[spec.scale])
                 progress.sums, progress.summed, progress.evaluated = {}, 0, step
                 sums.reset()
