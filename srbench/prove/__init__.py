@@ -95,7 +95,7 @@ def prove(
             kind = UsageError if whole.code == UsageError.exit_code else SrbenchError
             raise kind(whole.last_words or f"The run ended with exit code {whole.code}.")
         proof.whole_s = whole.seconds
-        pace = _pace(whole, steps)
+        pace = pace_of(whole.moments, steps)
         shown.advance()
         shown.say(f"prove-resume: left alone, the run took {whole.seconds:.0f} s; now with kills.")
 
@@ -130,12 +130,6 @@ def prove(
                 is_same = mine.get(name) == theirs.get(name)
                 proof.files[name] = proof.files.get(name, True) and is_same
     return proof
-
-
-def _pace(whole: Sitting, steps: int) -> Pace:
-    if not any(sign.phase == "training" for _, sign in whole.moments):
-        raise UsageError("There is nothing to resume: this model is not trained. Give another --model.")
-    return pace_of(whole.moments, steps)
 
 
 def _note(proof: Proof, sitting: Sitting, whole: Sitting) -> None:

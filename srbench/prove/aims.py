@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from srbench.errors import UsageError
 from srbench.phases import Sign
 
 Moment = tuple[float, Sign]
@@ -52,7 +53,13 @@ class Aim:
 
 
 def pace_of(moments: Sequence[Moment], steps: int) -> Pace:
-    """How long things took in a run of so many steps that was left alone."""
+    """How long things took in a run of so many steps that was left alone.
+
+    Raises:
+        UsageError: it trained nothing.
+    """
+    if not any(sign.phase == "training" for _, sign in moments):
+        raise UsageError("There is nothing to resume: this model is not trained. Give another --model.")
     started = next(at for at, sign in moments if sign.phase == "training")
     trained = next(at for at, sign in moments if sign.phase == "scoring" and sign.step >= steps)
     seconds = {
