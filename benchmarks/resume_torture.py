@@ -109,7 +109,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=100, help="in all")
-    parser.add_argument("--steps", type=int, default=40, help="of each run")
+    parser.add_argument("--steps", type=int, default=120, help="of each run")
     parser.add_argument("--runs", type=int, help="only so many runs of the matrix, from its start")
     arguments = parser.parse_args()
     matrix = [(channels, optimizer) for optimizer, channels in product(OPTIMIZERS, CHANNELS)]

@@ -62,7 +62,7 @@ def test_stopped_anywhere_a_run_on_a_gpu_resumes_exactly(
 def test_killed_a_run_on_a_gpu_ends_with_the_same_bytes(tmp_path, monkeypatch, capsys):
     """Each sitting is a process of its own, with its own CUDA context. `auto` takes the GPU."""
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-    assert torture(4, 24, [("r,g,b", "adam")], tmp_path)
+    assert torture(4, 60, [("r,g,b", "adam")], tmp_path)
     assert "EQUAL: 9 of 9 files of 1 runs are the same with 4 kills" in capsys.readouterr().out
     record = json.loads(next((tmp_path / "0").glob("killed/noisy*/run.json")).read_text())
     assert record["engine"]["device"].startswith("cuda (")

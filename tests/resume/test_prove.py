@@ -66,7 +66,7 @@ def test_batch_norm_dropout_and_average_end_with_the_same_bytes_after_eight_kill
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-    assert torture(8, 24, [(channels, "adam") for channels in CHANNELS], tmp_path)
+    assert torture(8, 60, [(channels, "adam") for channels in CHANNELS], tmp_path)
     out = capsys.readouterr().out
     assert "EQUAL: 18 of 18 files of 2 runs are the same with 8 kills" in out
     assert "UNEQUAL" not in out
