@@ -39,7 +39,10 @@ def _global(
         bool, typer.Option("-q", "--quiet", help="No progress bars; warnings and errors only.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Say more: what is found, tried, skipped.")
+        bool,
+        typer.Option(
+            "-v", "--verbose", help="Say more: what is found, tried, skipped, and what a run is busy with."
+        ),
     ] = False,
 ) -> None:
     context.obj = {"quiet": quiet}

@@ -57,7 +57,7 @@ def plugins(tmp_path, monkeypatch):
 
 def line(tmp_path, *more):
     return [
-        "prove-resume", "--model", "odd", "--loss", "charbonnier", "--channels", "y", "--steps", "12",
+        "prove-resume", "--model", "odd", "--loss", "charbonnier", "--channels", "y", "--steps", "100",
         "--dataset", pictures(tmp_path / "pictures"), "--batch", "2", "--patch", "16", *more,
     ]  # fmt: skip
 
