@@ -58,7 +58,8 @@ def register_losses(register: RegisterLoss) -> None:
     Trainable parameters of a module join the optimizer and the checkpoint. `facts(**settings)` gives what
     training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
     run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
-    of the checkpoint.
+    of the checkpoint. A loss that cannot work on pictures of some size raises `srbench.api.SizeError`: it is
+    tried on empty ones before anything starts.
     """
 
 

@@ -12,7 +12,8 @@ from srbench.datasets import BuiltDataset, TestSet, build_dataset
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
-from srbench.registry import Model, registry
+from srbench.patch import check_patch
+from srbench.registry import Loss, Model, registry
 from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Source
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.schedule import SCHEDULES
@@ -216,11 +217,7 @@ def _job(
         **{**({name: getattr(base, name) for name in RunSpec.model_fields} if base else {}), **given}
     )
     _try_out(spec)
-    if spec.patch is not None and spec.patch % scale:
-        raise UsageError(
-            f"--patch {spec.patch} is not a multiple of --scale {scale}, so its LR patch would have no whole "
-            f"size. Take {spec.patch // scale * scale or scale} or {(spec.patch // scale + 1) * scale}."
-        )
+    check_patch(spec)
     return Job(spec, tests, budget, dataset)
 
 
@@ -316,7 +313,7 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
     """
     terms = []
     for term in parse_sum(text):
-        loss = registry().find("loss", term.name)
+        loss: Loss = registry().find("loss", term.name)
         if loss.domain == "rgb" and channels in ("r", "g", "b"):
             raise UsageError(
                 f"Loss {loss.name!r} looks at RGB pictures, and --channels {channels} has one plane of them. "
@@ -327,12 +324,20 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         name = registry().spelling(loss)
         params = loss.settings(term.parameters)
         loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
-        try:
-            facts = loss.read_facts(params)
-        except MetricUnavailable as reason:
-            raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
-        terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=facts))
+        terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=loss_facts(loss, params)))
     return tuple(terms)
+
+
+def loss_facts(loss: Loss, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a loss depends on beside its parameters.
+
+    Raises:
+        UsageError: it cannot be computed on this machine.
+    """
+    try:
+        return loss.read_facts(params)
+    except MetricUnavailable as reason:
+        raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
 
 
 def _settings(model: Model, request: Request) -> dict[str, Any]:

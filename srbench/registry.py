@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from srbench.errors import UsageError, did_you_mean
+from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.facts import DatasetFacts
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host
@@ -64,10 +64,14 @@ class Component:
         """Build the component with settings that `settings()` has checked.
 
         Raises:
-            UsageError: the builder itself refuses a value, with its reason.
+            UsageError: the builder itself refuses a value, or lacks something here, with its reason.
         """
         try:
             return self.build(**settings)
+        except MetricUnavailable as reason:
+            raise UsageError(
+                f"{self.kind.capitalize()} {self.name!r} cannot be used here. {reason}"
+            ) from reason
         except ValueError as error:
             raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
 

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from small import MODEL, picture_folder, small_arguments
 from small import srbench as run_srbench
 
-from srbench import errors, hookspecs
+from srbench import api, errors, hookspecs
 from srbench.cli.app import app
 from srbench.errors import UsageError
 from srbench.plugins import PluginHost
@@ -299,6 +299,24 @@ def test_the_tree_in_architecture_names_every_module_and_no_other():
     assert named == modules - empty
     packages = {path.parent.name for path in (ROOT / "plugins").glob("*/plugin.py")}
     assert set(re.findall(r"^  (srbench_\w+)/", plugins, re.M)) == packages
+
+
+# The plugin API
+
+
+def test_every_public_name_of_the_api_is_explained_and_no_other_is():
+    cells = [
+        line.split("|")[1]
+        for line in section("plugins.md", "## What may be imported").splitlines()
+        if "|" in line
+    ]
+    assert code_words("\n".join(cells)) == set(api.__all__)
+    assert {name for name in vars(api) if not name.startswith("_")} <= {
+        *api.__all__,
+        "TYPE_CHECKING",
+        "resolve",
+    }
+    assert all(getattr(api, name) is not None for name in api.__all__)
 
 
 # The tutorial

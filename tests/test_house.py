@@ -27,7 +27,7 @@ LEVELS = (
     ("train",),
     ("plan",),
     ("data",),
-    ("datasets", "providers"),
+    ("datasets", "providers", "patch"),
     ("spec",),
     ("registry", "builtin", "plugins"),
     ("grammar", "parameters"),
@@ -290,8 +290,8 @@ def test_a_name_of_the_checkpoint_format_has_one_home(name):
     [
         ("SRBENCH_CACHE", "srbench/images/download.py"),
         ("SRBENCH_OFFLINE", "srbench/images/download.py"),
-        ("SRBENCH_LPIPS_WEIGHTS", "srbench/metrics/lpips.py"),
-        ("SRBENCH_LPIPS_URL", "srbench/metrics/lpips_weights.py"),
+        ("SRBENCH_LPIPS_WEIGHTS", "srbench/metrics/backbones.py"),
+        ("SRBENCH_LPIPS_URL", "srbench/metrics/backbones.py"),
     ],
 )
 def test_an_environment_variable_is_read_in_one_place(name, home):

@@ -51,6 +51,7 @@ def prove_resume(
     precision: options.Precision = None,
     degradation: options.Degradation = None,
     device: options.Device = "auto",
+    processes: options.Processes = 1,
 ) -> None:
     """Prove exact resume here: train a short run, train it again with kills, and compare every byte.
 
@@ -71,6 +72,7 @@ def prove_resume(
         channels=_single("channels", channels or []), scale=_one("scale", scale), seed=the_seed,
         recipe=recipe, batch=batch, patch=patch, lr=lr, optimizer=optimizer, schedule=schedule, clip=clip,
         ema=ema, precision=precision, degradation=degradation, device=device,
+        processes=processes,
     )  # fmt: skip
     folder = _new_folder(keep)
     is_kept = keep is not None

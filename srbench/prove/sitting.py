@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Thread
@@ -127,9 +128,9 @@ def sit(
                 if aim.is_met(sign, pace.steps):
                     due = at + aim.fraction * pace.seconds[sign.phase]
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):  # it has ended, and so have those it started
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
         reader.join()
         process.stderr.close()
     while not lines.empty():  # what it still said before the kill

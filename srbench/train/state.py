@@ -13,7 +13,7 @@ from srbench.plan import Start
 from srbench.predict import Networks
 from srbench.registry import registry
 from srbench.spec import RunSpec
-from srbench.train.losses import BoundLoss, bind_losses, learned, trainable
+from srbench.train.losses import BoundLoss, bind_losses, learned
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.sampling import seed_of
 from srbench.types import Plane, networks_of
@@ -89,12 +89,17 @@ class TrainingState:
         self._parameters: dict[str, dict[str, nn.Parameter]] = {
             owner: dict(self._named(owner)) for owner in dict.fromkeys([*self.networks, *self.losses])
         }
+        for loss in (loss for bound in self.losses.values() for loss in bound):
+            self._parameters[critic_of(loss)] = {f"loss.{name}": one for name, one in loss.critic.items()}
         build = OPTIMIZERS[spec.optimizer.name]
         self.optimizers: dict[str, Optimizer] = {
             owner: build(named.values(), learning_rate=spec.learning_rate, **spec.optimizer.params)
             for owner, named in self._parameters.items()
             if named
         }
+        self.critics = [
+            one for owner in self.optimizers if owner.startswith("critic.") for one in self.parameters(owner)
+        ]
         self.groups = self._backward_groups()
         self.scalers = {group: torch.amp.GradScaler(device.type) for group in self.groups if fp16}
 
@@ -103,8 +108,9 @@ class TrainingState:
             for name, parameter in self.networks[owner].named_parameters():
                 if parameter.requires_grad:
                     yield f"{owner}.{name}", parameter
-        for name, parameter in trainable(self.losses.get(owner, [])):
-            yield f"loss.{name}", parameter
+        for loss in self.losses.get(owner, []):
+            for name, parameter in loss.trainable.items():
+                yield f"loss.{name}", parameter
 
     def _backward_groups(self) -> dict[str, tuple[Plane, ...]]:
         """Networks that share a backward pass: each its own, unless a loss looks at the RGB picture."""
@@ -135,6 +141,14 @@ class TrainingState:
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
             for mine, current in zip(average.buffers(), network.buffers(), strict=True):
                 mine.copy_(current)
+
+    def running(self) -> list[Tensor]:
+        """Buffers that a batch may move, such as the statistics of batch norm: those in float32."""
+        modules = [
+            *self.networks.values(),
+            *(one.module for bound in self.losses.values() for one in bound if one.module),
+        ]
+        return [buffer for module in modules for buffer in module.buffers() if buffer.dtype == torch.float32]
 
     def is_finite(self) -> bool:
         """Whether every weight is a number."""
@@ -223,6 +237,11 @@ class TrainingState:
             for name, parameter in self._parameters[owner].items():
                 for key, tensor in stored.get(owner, {}).get(name, {}).items():
                     optimizer.state[parameter][key] = _like(parameter, tensor)
+
+
+def critic_of(loss: BoundLoss) -> str:
+    """What the optimizer of a loss's critic is called."""
+    return f"critic.{loss.key}"
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
