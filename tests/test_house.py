@@ -19,7 +19,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 LEVELS = (
     ("cli", "__main__", "api"),
     ("verdict",),
-    ("compare", "explain", "probe", "plot"),
+    ("compare", "explain", "probe", "plot", "prove"),
     ("table",),
     ("executors", "cost"),
     ("evaluate",),
@@ -33,7 +33,7 @@ LEVELS = (
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
-    ("checkpoint", "store", "metrics", "images", "progress", "inference", "memory", "figures"),
+    ("checkpoint", "store", "metrics", "images", "progress", "phases", "inference", "memory", "figures"),
     ("files",),
     ("types", "facts", "errors", "__init__"),
 )
@@ -191,7 +191,7 @@ def results(tmp_path_factory):
     "line",
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
-        "probe --help", "plot --help",
+        "probe --help", "plot --help", "prove-resume --help",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
 )  # fmt: skip

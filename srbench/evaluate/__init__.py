@@ -13,6 +13,7 @@ from srbench.errors import SrbenchError, StoppedError
 from srbench.evaluate.scorer import Scorer
 from srbench.evaluate.scoring import Scoring
 from srbench.memory import MemoryShortError
+from srbench.phases import enter
 from srbench.predict import TILES, NetworkUpscaler, Upscaler
 from srbench.progress import steps
 from srbench.registry import Metric, registry
@@ -99,6 +100,7 @@ def _evaluate(
     quiet: bool,
 ) -> tuple[dict[str, Any], int]:
     spec, scoring = scorer.spec, scorer.scoring
+    enter(paths.id, "scoring", step)
     stored, protocols = read_scores(paths)
     asked = {(test.name, test.sha256): test for test in tests}
     # Scores of an earlier step give way to those of this one; a test set not asked for now keeps its own.
@@ -152,6 +154,7 @@ def _evaluate(
         or _stored_doubts(summary) != _of_scored(unverified, scores)
     ):
         summary = _store(paths, scores, protocols, scoring, spec, unverified)
+    enter(paths.id, "scored", step)
     return summary, made
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 from srbench.checkpoint.format import Checkpoint
 from srbench.checkpoint.write import prune, write_checkpoint
 from srbench.checkpoint.writer import Writer, copied
+from srbench.phases import Phase, enter
 from srbench.plugins import host
 from srbench.spec import RunSpec
 from srbench.store.history import append_line, read_lines, truncate
@@ -68,6 +69,7 @@ class Journal:
             progress: scalars of the loop; nobody may change them later. `best` is kept beside the newest.
         """
         self.settle()
+        self.enter("saving", step)
         began = time.monotonic()
         model, model_ready = copied(weights(state.scored))
         tensors, tensors_ready = copied(state.tensors())
@@ -81,6 +83,7 @@ class Journal:
             write_checkpoint(self._paths.checkpoints, checkpoint, self._spec_sha256)
             prune(self._paths.checkpoints, KEEP_CHECKPOINTS, best)
             write_record(self._paths, record)
+            self.enter("saved", step)
 
         self._writer.start(write)
         self._copy_s = max(self._copy_s, time.monotonic() - began)
@@ -109,6 +112,10 @@ class Journal:
         """The same at the end of a sitting, where nothing has been noted of that step yet."""
         if self._clock.step != step:
             self.timing(step)
+
+    def enter(self, phase: Phase, step: int) -> None:
+        """Say what the run is busy with from here on."""
+        enter(self._paths.id, phase, step)
 
     def emit(self, event: str, **what: Any) -> None:
         """Tell plugins."""
@@ -161,6 +168,9 @@ class NoJournal(Journal):
         """Nothing."""
 
     def last_timing(self, step: int) -> None:
+        """Nothing."""
+
+    def enter(self, phase: Phase, step: int) -> None:
         """Nothing."""
 
     def emit(self, event: str, **what: Any) -> None:

@@ -167,8 +167,10 @@ def train(
         changed = False
 
     with bar(paths.id, target, step, quiet=quiet) as shown, journal:
+        journal.enter("training", step)
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
+                journal.enter("validation", step)
                 try:
                     validated = validation(state.scored, stop.check)
                 except StoppedError:
@@ -183,6 +185,7 @@ def train(
                 journal.history(line)
                 journal.timing(step)
                 _say(shown, paths.id, line)
+                journal.enter("training", step)
                 is_best = bool(dataset.pictures.val) and _better(progress, step, validated.psnr[spec.scale])
                 progress.sums, progress.summed, progress.evaluated = {}, 0, step
                 sums.reset()

@@ -7,7 +7,9 @@ import threading
 import time
 
 import pytest
-from small import hashes, picture_folder, small_arguments, srbench
+from small import picture_folder, small_arguments, srbench
+
+from srbench.prove.hashes import hashes
 
 LIMIT_S = 10
 

@@ -5,7 +5,7 @@ import types
 
 import pytest
 import torch
-from small import StopAt, hashes, picture_folder, small_job
+from small import StopAt, picture_folder, small_job
 from torch import nn
 
 from srbench.api import hookimpl
@@ -14,6 +14,7 @@ from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.plugins import Plugin, host
+from srbench.prove.hashes import hashes
 from srbench.registry import registry
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
