@@ -7,6 +7,7 @@ SrbenchError            1   something failed; the message says what, where and w
 ├─ StoreError           1   results cannot be read or written
 │  └─ RunLockedError    1   another process works on the run
 ├─ CheckpointError      1   no sound checkpoint, or one that does not belong to the run
+│  └─ NewerError         1   a checkpoint that a newer srbench wrote
 ├─ DivergedError        1   the loss became NaN or ran away
 └─ StoppedError        75   stopped on request, everything saved: run the same command again
 """
@@ -45,6 +46,10 @@ class RunLockedError(StoreError):
 
 class CheckpointError(SrbenchError):
     """No sound checkpoint is left, or a checkpoint belongs to another run."""
+
+
+class NewerError(CheckpointError):
+    """A newer srbench wrote a checkpoint: not damaged, and not to be trained over."""
 
 
 class DivergedError(SrbenchError):

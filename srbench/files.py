@@ -1,13 +1,27 @@
-"""Files that are whole or not there: atomic writes, hashes, canonical JSON."""
+"""Files that are whole or not there: atomic writes, locks, hashes, canonical JSON."""
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from filelock import FileLock
 
 from srbench.errors import StoreError
+
+_log = logging.getLogger(__name__)
+
+_NOT_THERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a file system answers that does not have what was asked for: no fault of the file."""
+_NO_LOCKS = _NOT_THERE | {errno.ENOLCK}
+_unlocked: set[int] = set()
+"""File systems that a warning has named already."""
 
 
 def canonical_json(value: Any) -> str:
@@ -52,6 +66,59 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+def sync_file(file: IO[Any]) -> None:
+    """Bring what was written to the disk, as far as the file system can: mounted drives often cannot.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; it is the system's, so a dead process holds none.
+
+    Where the file system has no locks, the block runs without one, and a warning says so once.
+
+    Raises:
+        filelock.Timeout: another process holds it.
+        OSError: the folder cannot be written.
+    """
+    if not _has_locks(path.parent):
+        yield
+        return
+    with FileLock(path).acquire(timeout=0):
+        yield
+
+
+def _has_locks(folder: Path) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows has its own, everywhere
+        return True
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            system = os.fstat(file.fileno()).st_dev
+            if system not in _unlocked:
+                _unlocked.add(system)
+                _log.warning(
+                    "The file system of %s has no locks (%s), so two processes are not kept apart there. "
+                    "Work on a run from one place at a time.", folder, error.strerror,
+                )  # fmt: skip
+            return False
+    return True
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` under a temporary name, fsync, rename: a reader sees the old file or the new one.
 
@@ -65,10 +132,10 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
         # mkstemp makes files private; results are meant to be shared like any other file.
-        temporary.chmod(0o666 & ~_umask())
+        with suppress(OSError):  # some mounted drives know no permissions
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         sync_directory(path.parent)
     except OSError as error:

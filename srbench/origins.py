@@ -8,7 +8,7 @@ from typing import Literal
 
 from srbench.checkpoint.format import MANIFEST, Checkpoint, folder_name, folders
 from srbench.checkpoint.read import read_checkpoint, read_latest
-from srbench.errors import CheckpointError, SrbenchError, UsageError
+from srbench.errors import CheckpointError, NewerError, SrbenchError, UsageError
 from srbench.files import sha256_file
 from srbench.foreign.weights import read_weights
 from srbench.plan import Job, Request, Start, component_spec, parse_channels, plan, with_baselines
@@ -160,6 +160,10 @@ def _checkpoint(parent: StoredRun, spec: RunSpec, which: str) -> Checkpoint:
         )
     try:
         return read_checkpoint(root / folder_name(int(which)), spec.sha256)
+    except NewerError as error:
+        raise NewerError(
+            f"Checkpoint {which} of {parent.id} is not read: {error}. Update srbench."
+        ) from error
     except CheckpointError as error:
         raise CheckpointError(
             f"Checkpoint {which} of {parent.id} is damaged ({error}). Name another, or {parent.id} alone for "

@@ -11,6 +11,7 @@ from srbench.types import Channels
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
+_SCHEMA = 1
 _LATER: dict[str, Any] = {"source": None, "origin": None}
 """Fields that joined after the first release, with the default at which they stay out of the JSON, so that
 ids made before them stay what they were."""
@@ -105,8 +106,13 @@ class RunSpec(_Frozen):
         """The spec that `data()` gave `data` of; run.json and checkpoints hold it.
 
         Raises:
-            StoreError: what is stored is no specification.
+            StoreError: what is stored is no specification, or one of another srbench.
         """
+        if data.get("schema", _SCHEMA) != _SCHEMA:
+            raise StoreError(
+                f"A stored specification has schema {data['schema']}, and this srbench reads {_SCHEMA}. "
+                "Update srbench to read it."
+            )
         try:
             return cls.model_validate({key: value for key, value in data.items() if key != "schema"})
         except ValidationError as error:
@@ -146,7 +152,7 @@ class RunSpec(_Frozen):
             for name, default in _LATER_OF_LOSS.items():
                 if term[name] == default:
                     del term[name]
-        return {"schema": 1, **data}
+        return {"schema": _SCHEMA, **data}
 
     @property
     def canonical(self) -> str:

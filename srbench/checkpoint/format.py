@@ -1,5 +1,6 @@
 """Names and version of the checkpoint format; docs/checkpoints.md is its description for other programs."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ class Checkpoint:
     model: "dict[str, Tensor]"
     state: "dict[str, Tensor]"
     scalars: dict[str, Any]
+
+
+UPGRADES: Mapping[int, Callable[[Checkpoint], Checkpoint]] = {}
+"""Schema → what makes of a verified checkpoint one of the next schema. There is one schema so far."""
 
 
 def folder_name(step: int) -> str:

@@ -15,10 +15,11 @@ from srbench.checkpoint.format import (
     SCHEMA,
     STATE,
     STATE_JSON,
+    UPGRADES,
     Checkpoint,
     folders,
 )
-from srbench.errors import CheckpointError
+from srbench.errors import CheckpointError, NewerError
 from srbench.files import parse_json
 
 _LARGEST_JSON = 16 << 20
@@ -42,12 +43,18 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
     """The checkpoint in `folder`; what is returned is parsed from the very bytes that were hashed.
 
     Raises:
-        CheckpointError: a file is missing, damaged or too new, or it belongs to another run.
+        NewerError: a newer srbench wrote it.
+        CheckpointError: a file is missing or damaged, or it belongs to another run.
     """
     try:
         manifest = parse_json(_read(folder / MANIFEST))
-        if manifest["schema"] != SCHEMA:
-            raise CheckpointError(f"its format is {manifest['schema']}, and this srbench reads {SCHEMA}")
+        schema = manifest["schema"]
+        if type(schema) is int and schema > SCHEMA:
+            raise NewerError(
+                f"it was written by a newer srbench: its format is {schema}, and this one reads {SCHEMA}"
+            )
+        if schema != SCHEMA and schema not in UPGRADES:
+            raise CheckpointError(f"its format is {schema}, and this srbench reads {SCHEMA}")
         if manifest["spec_sha256"] != spec_sha256:
             raise CheckpointError("it belongs to a run with other settings")
         content = {name: _read(folder / name) for name in HASHED}
@@ -67,7 +74,10 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
         raise CheckpointError("it does not fit into memory") from error
     except (LookupError, *_UNPARSABLE) as error:
         raise CheckpointError(f"it cannot be parsed: {type(error).__name__} {str(error)[:200]}") from error
-    return Checkpoint(step, model, state, scalars)
+    checkpoint = Checkpoint(step, model, state, scalars)
+    while schema < SCHEMA:
+        checkpoint, schema = UPGRADES[schema](checkpoint), schema + 1
+    return checkpoint
 
 
 def _read(path: Path) -> bytes:
@@ -103,12 +113,19 @@ def read_latest(root: Path, spec_sha256: str, run_id: str) -> Checkpoint | None:
     Each damaged one on the way is named in a warning, with what going back costs.
 
     Raises:
+        NewerError: one that a newer srbench wrote is newer than all sound ones: it is not passed over.
         CheckpointError: there are checkpoints and none is sound.
     """
     damaged: list[tuple[int, str, str]] = []
     for step, folder in reversed(folders(root)):
         try:
             checkpoint = read_checkpoint(folder, spec_sha256)
+        except NewerError as error:
+            raise NewerError(
+                f"Checkpoint {folder.name} of {run_id} is not read: {error}. Update srbench and give the "
+                "same command; going on from an older one would lose what it holds. If you want that, remove "
+                f"{folder}."
+            ) from error
         except CheckpointError as error:
             damaged.append((step, folder.name, str(error)))
             continue

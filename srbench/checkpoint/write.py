@@ -1,6 +1,6 @@
 """Write a checkpoint whole or not at all: temporary folder, fsync, manifest last, rename."""
 
-import os
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import safetensors.torch
 import torch
 
 from srbench.checkpoint.format import (
-    HASHED,
     MANIFEST,
     MODEL,
     SCHEMA,
@@ -18,14 +17,14 @@ from srbench.checkpoint.format import (
     folder_name,
     folders,
 )
-from srbench.files import cannot_write, canonical_json, sha256_file, sync_directory
+from srbench.files import cannot_write, canonical_json, sync_directory, sync_file
 
 
 def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Path:
     """Store `checkpoint` as `root/step-XXXXXXXX` and return that folder.
 
     Args:
-        root: the run's `checkpoints` folder; made if need be.
+        root: the run's `checkpoints` folder; made if need be, in a run's folder that is there.
         checkpoint: what to store. Tensors may be on any device and of any memory format.
         spec_sha256: hash of the run's canonical spec, so that no other run can take it for its own.
 
@@ -35,18 +34,20 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Pa
     final = root / folder_name(checkpoint.step)
     temporary = root / f".{final.name}.tmp"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(exist_ok=True)  # no parents: a run that was removed is not begun again in its middle
         _remove(temporary)
         temporary.mkdir()
-        _write(temporary / MODEL, _serialise(checkpoint.model))
-        _write(temporary / STATE, _serialise(checkpoint.state))
         scalars = {"step": checkpoint.step, **checkpoint.scalars}
-        _write(temporary / STATE_JSON, canonical_json(scalars).encode())
+        sha256 = {
+            MODEL: _write(temporary / MODEL, _serialise(checkpoint.model)),
+            STATE: _write(temporary / STATE, _serialise(checkpoint.state)),
+            STATE_JSON: _write(temporary / STATE_JSON, canonical_json(scalars).encode()),
+        }
         manifest = {
             "schema": SCHEMA,
             "spec_sha256": spec_sha256,
             "step": checkpoint.step,
-            "sha256": {name: sha256_file(temporary / name) for name in HASHED},
+            "sha256": sha256,
         }
         _write(temporary / MANIFEST, canonical_json(manifest).encode())
         sync_directory(temporary)
@@ -89,8 +90,9 @@ def _serialise(tensors: dict[str, torch.Tensor]) -> bytes:
     return bytes(safetensors.torch.save({name: tensor.clone() for name, tensor in plain.items()}))
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> str:
+    """Store `content`; returns its SHA-256: of what was meant, whatever the drive makes of it."""
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
+    return hashlib.sha256(content).hexdigest()

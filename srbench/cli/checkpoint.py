@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srbench.cli.options import Results
-from srbench.errors import CheckpointError, SrbenchError, StoreError, UsageError
+from srbench.errors import CheckpointError, NewerError, SrbenchError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from srbench.checkpoint.format import Checkpoint
@@ -72,9 +72,11 @@ def verify(
     found, is_any_damaged = _find(runs, results)
     records = []
     for run in found:
-        for step, reason in _verified(run):
-            is_any_damaged |= reason is not None
-            said = "sound" if reason is None else f"damaged: {reason}"
+        for step, fault in _verified(run):
+            is_any_damaged |= fault is not None
+            reason = None if fault is None else str(fault)
+            what = "not read" if isinstance(fault, NewerError) else "damaged"
+            said = "sound" if reason is None else f"{what}: {reason}"
             records.append(
                 {
                     "run": run.id,
@@ -162,9 +164,8 @@ def _chosen(run: "StoredRun", spec_sha256: str, step: str | None) -> "Checkpoint
     try:
         return read_checkpoint(root / folder_name(number), spec_sha256)
     except CheckpointError as error:
-        raise CheckpointError(
-            f"Checkpoint {folder_name(number)} of {run.id} is damaged ({error})."
-        ) from error
+        what = "not read" if isinstance(error, NewerError) else "damaged"
+        raise CheckpointError(f"Checkpoint {folder_name(number)} of {run.id} is {what} ({error}).") from error
 
 
 def _find(names: list[str] | None, results: Path | None) -> "tuple[list[StoredRun], bool]":
@@ -179,8 +180,8 @@ def _find(names: list[str] | None, results: Path | None) -> "tuple[list[StoredRu
     return read_store(results)
 
 
-def _verified(run: "StoredRun") -> Iterator[tuple[int, str | None]]:
-    """Step and reason why it is not sound (None: it is) of each checkpoint of a run."""
+def _verified(run: "StoredRun") -> Iterator[tuple[int, SrbenchError | None]]:
+    """Step and what is wrong (None: it is sound) of each checkpoint of a run."""
     from srbench.checkpoint.format import folders
     from srbench.checkpoint.read import read_checkpoint
     from srbench.spec import RunSpec
@@ -191,14 +192,14 @@ def _verified(run: "StoredRun") -> Iterator[tuple[int, str | None]]:
         raise StoreError(f"{run.id}: {error}") from error
     found = folders(run.paths.checkpoints)
     if run.record.step > max((step for step, _ in found), default=0):
-        yield run.record.step, "run.json knows of it, and it is gone"
+        yield run.record.step, CheckpointError("run.json knows of it, and it is gone")
     for step, folder in found:
         try:
             read_checkpoint(folder, spec_sha256)
         except SrbenchError as error:
             # A run that goes on meanwhile removes its older ones.
             if folder.exists() or folder.is_symlink():
-                yield step, str(error)
+                yield step, error
         else:
             yield step, None
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from srbench.data.place import data_dir, is_complete, set_folder
 from srbench.data.unpack import unpack
 from srbench.errors import DatasetError, StoreError, UsageError
 from srbench.facts import Archive, DatasetFacts
-from srbench.files import cannot_write, parse_json, sha256_file, write_json
+from srbench.files import cannot_write, only_one, parse_json, sha256_file, write_json
 from srbench.images.download import DownloadError, fetch
 
 _DOWNLOADS = ".downloads"
@@ -84,8 +84,7 @@ def fetch_sets(
     chosen = _assigned(list(waiting.values()), source)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / ".lock")
-        with lock.acquire(timeout=0):
+        with only_one(root / ".lock"):
             for left in root.glob(f"{_UNPACKING}*"):  # of a process that was killed: the lock is ours
                 shutil.rmtree(left, ignore_errors=True)
             for archive in waiting.values():

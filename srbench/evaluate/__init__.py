@@ -19,6 +19,7 @@ from srbench.progress import steps
 from srbench.registry import Metric, registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
+from srbench.store.lock import check_held
 from srbench.store.pictures import write_picture
 from srbench.store.runs import read_summary
 from srbench.store.scores import Score, read_scores, write_scores
@@ -59,7 +60,7 @@ def evaluate(
 
     Raises:
         PictureError: a test picture cannot be decoded.
-        StoreError: scores cannot be read or written.
+        StoreError: scores cannot be read or written, or the run's folder is gone.
         StoppedError: by `check`; what has been scored so far is stored.
         SrbenchError: memory is short, and tiles are no way out.
     """
@@ -101,12 +102,12 @@ def _evaluate(
 ) -> tuple[dict[str, Any], int]:
     spec, scoring = scorer.spec, scorer.scoring
     enter(paths.id, "scoring", step)
+    summary, made = read_summary(paths), 0  # first: it alone says whether a newer srbench wrote both
     stored, protocols = read_scores(paths)
     asked = {(test.name, test.sha256): test for test in tests}
     # Scores of an earlier step give way to those of this one; a test set not asked for now keeps its own.
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
-    summary, made = read_summary(paths), 0
     unverified = _unverified(summary, tests, check, quiet)
     for (_, test_sha256), test in asked.items():
         before = made
@@ -200,6 +201,7 @@ def _store(
     spec: RunSpec,
     unverified: _Doubts,
 ) -> dict[str, Any]:
+    check_held(paths)
     used = {score.protocol for score in scores}
     before = (read_summary(paths) or {"scores": []})["scores"]
     # A metric whose plugin is no longer installed keeps what the store says of it.

@@ -11,7 +11,7 @@ import torch
 from srbench.checkpoint.format import folders
 from srbench.checkpoint.read import read_latest
 from srbench.datasets import TestSet, build_dataset
-from srbench.errors import CheckpointError, SrbenchError, StoppedError, UsageError
+from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
 from srbench.evaluate.upscalers import upscaler_of
@@ -113,6 +113,11 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         is_trained = is_trained or _has_reached(job, record, paths, settings.cadence.patience)
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
+    elif folders(paths.checkpoints):
+        _log.warning(
+            "%s has checkpoints and no run.json, which said on what engine they were made. It goes on with "
+            "this machine's: the same bits are not promised unless that is the same.", paths.id,
+        )  # fmt: skip
     apply_engine(engine)
     provenance = {**settings.provenance, **job.typed, "providers": providers(spec), "started": now()}
     start = record or RunRecord(paths.id, spec.data(), engine=engine.data(), provenance=provenance)
@@ -137,6 +142,8 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     except StoppedError:
         _close(paths, start.status if is_done else "interrupted")
         raise
+    except RunLockedError:
+        raise  # what run.json says is the other process's business now
     except SrbenchError as error:
         # Where training was done before, it is the scoring now asked for that failed, not the run.
         _close(paths, "done" if is_done else "failed", None if is_done else str(error))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from srbench.errors import StoreError
 from srbench.files import parse_json, write_json
-from srbench.store.layout import SCHEMA, RunPaths
+from srbench.store.layout import SCHEMA, RunPaths, refuse_newer
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,11 @@ def read_cost(paths: RunPaths) -> Cost | None:
     """What cost.json holds, or None where nothing was measured yet.
 
     Raises:
-        StoreError: the file is damaged.
+        StoreError: the file is damaged, or was written by a newer srbench.
     """
     try:
         stored = parse_json(paths.cost.read_bytes())
+        refuse_newer(paths.cost, stored["schema"])
         devices = {name: DeviceCost(**one) for name, one in stored["devices"].items()}
         return Cost(stored["parameters"], stored["macs"], devices)
     except FileNotFoundError:

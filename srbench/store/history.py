@@ -1,13 +1,12 @@
 """history.jsonl and timings.jsonl: one line an evaluation, cut back to the checkpoint on resume."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from srbench.errors import StoreError
-from srbench.files import cannot_write, canonical_json, parse_json, write_atomic
+from srbench.files import cannot_write, canonical_json, parse_json, sync_file, write_atomic
 
 _log = logging.getLogger(__name__)
 
@@ -21,8 +20,7 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(canonical_json(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -53,6 +51,20 @@ def truncate(path: Path, step: int) -> None:
     text = "".join(canonical_json(line) + "\n" for line in lines if line["step"] <= step)
     if content != text.encode():
         write_atomic(path, text.encode())
+
+
+def warn_of_lost(path: Path, step: int) -> None:
+    """Say where the history does not reach `step`, to which a checkpoint says that it was written.
+
+    Raises:
+        StoreError: the file is there and cannot be read.
+    """
+    last = max((line["step"] for line in read_lines(path)), default=0)
+    if last < step:
+        _log.warning(
+            "%s ends at step %s, and the checkpoint was evaluated up to step %s: lines between them are "
+            "lost, weights and scores are not.", path, f"{last:,}", f"{step:,}",
+        )  # fmt: skip
 
 
 def _read(path: Path) -> bytes:

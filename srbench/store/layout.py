@@ -3,14 +3,27 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from srbench.errors import StoreError
 
 SCHEMA = 1
-"""Version of run.json, summary.json and scores.parquet."""
+"""Version of run.json, summary.json with scores.parquet, and cost.json."""
 
 
 def default_results() -> Path:
     """The store to use when `--results` is not given: `SRBENCH_RESULTS`, else `results/` here."""
     return Path(os.environ.get("SRBENCH_RESULTS", "results"))
+
+
+def refuse_newer(path: Path, schema: Any) -> None:
+    """Refuse a file that a newer srbench wrote: it is neither to be misread nor to be replaced.
+
+    Raises:
+        StoreError: its `schema` is above this program's.
+    """
+    if schema > SCHEMA:
+        raise StoreError(f"{path} was written by a newer srbench. Update srbench to read it.")
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,25 @@
 """One process a run: a lock of the operating system, which a dead process cannot leave behind."""
 
+import logging
 import os
 import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from srbench.errors import RunLockedError
-from srbench.files import cannot_write, parse_json, write_json
+from srbench.errors import RunLockedError, StoreError
+from srbench.files import cannot_write, only_one, parse_json, write_json
 from srbench.store.layout import RunPaths
 
 _STALE_S = 3600.0
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -25,30 +30,102 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
         RunLockedError: another process holds it; the message names host, process and since when.
         StoreError: the folder cannot be written.
     """
-    lock = FileLock(paths.lock)
+    lock = ExitStack()
     try:
         is_new = not paths.directory.exists()
         paths.directory.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.enter_context(only_one(paths.lock))
     except Timeout as error:
         raise RunLockedError(
-            f"{paths.id} is being worked on by {_owner(paths)}. Wait for it to end, or stop it there; "
+            f"{paths.id} is being worked on by {_said(_owner(paths))}. Wait for it to end, or stop it there; "
             "one run is never trained by two processes."
         ) from error
     except OSError as error:
         raise cannot_write(paths.directory, error) from error
     try:
+        _finish_renames(paths)
         _sweep(paths)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(paths.lock_owner, {"host": socket.gethostname(), "pid": os.getpid(), "since": since})
+        write_json(paths.lock_owner, {**_me(), "since": since})
         yield
     finally:
         with suppress(OSError):  # the folder may be gone or read-only by now; what happened there is said
-            paths.lock_owner.unlink(missing_ok=True)
-        lock.release()
+            if _is_mine(_owner(paths)):
+                paths.lock_owner.unlink(missing_ok=True)
+        lock.close()
         if is_new and not paths.run.exists():
             with suppress(OSError):
                 _remove_empty(paths)
+
+
+def check_held(paths: RunPaths) -> None:
+    """That the run is still ours to write: its folder is there, and no other process has come to work on it.
+
+    The second can happen where the file system has no locks, or where the folder was removed and made anew.
+
+    Raises:
+        StoreError: the folder is gone.
+        RunLockedError: another process works on it.
+    """
+    if not paths.directory.is_dir():
+        raise StoreError(
+            f"{paths.directory} was removed or renamed while {paths.id} was worked on, so this process ends, "
+            "and writes nothing there. Put it back, and the same command goes on from its last checkpoint; "
+            "without it the same command begins again."
+        )
+    owner = _owner(paths)
+    if owner is not None and not _is_mine(owner):
+        raise RunLockedError(
+            f"{paths.id} was taken over by {_said(owner)} while this process worked on it, so this process "
+            "ends. Nothing is lost: what it had saved is there. Never work on one run from two places."
+        )
+
+
+def _me() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def _owner(paths: RunPaths) -> dict[str, Any] | None:
+    """Who holds the run, by its own word; None where nobody says so."""
+    try:
+        owner = parse_json(paths.lock_owner.read_bytes())
+        return {key: owner[key] for key in ("host", "pid", "since")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_mine(owner: dict[str, Any] | None) -> bool:
+    return owner is not None and _me().items() <= owner.items()
+
+
+def _said(owner: dict[str, Any] | None) -> str:
+    if owner is None:
+        return "another process"
+    return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+
+
+def _finish_renames(paths: RunPaths) -> None:
+    """Where renaming is copying, a process killed in it leaves a file cut short beside the whole of it."""
+    for left in paths.directory.glob(".*.tmp"):
+        path = paths.directory / left.name[1:].rpartition(".")[0].rpartition(".")[0]
+        try:
+            whole, content = left.read_bytes(), path.read_bytes() if path.exists() else b""
+            is_cut = len(content) < len(whole) and whole.startswith(content)
+            if is_cut and path != paths.cost and (content or _is_whole(path, whole)):
+                left.replace(path)
+                _log.warning("%s was cut short when a process was killed; it is whole again.", path)
+        except OSError:  # as below
+            continue
+
+
+def _is_whole(path: Path, content: bytes) -> bool:
+    """Whether this is all of a file: a temporary one may itself be cut short."""
+    if path.suffix == ".jsonl":
+        return content.endswith(b"\n")
+    try:
+        return path.suffix == ".json" and parse_json(content) is not None
+    except ValueError:
+        return False
 
 
 def _sweep(paths: RunPaths) -> None:
@@ -72,20 +149,10 @@ def is_locked(paths: RunPaths) -> bool:
     """Whether some process works on the run now."""
     if not paths.lock.exists():
         return False
-    probe = FileLock(paths.lock)
     try:
-        probe.acquire(timeout=0)
+        with only_one(paths.lock):
+            return False
     except Timeout:
         return True
     except OSError:
         return False  # a store that cannot be written: nobody trains there
-    probe.release()
-    return False
-
-
-def _owner(paths: RunPaths) -> str:
-    try:
-        owner = parse_json(paths.lock_owner.read_bytes())
-        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"

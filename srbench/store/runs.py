@@ -1,5 +1,6 @@
 """run.json: what a run is, how far it has come and where its parts came from."""
 
+import glob
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 from srbench.errors import StoreError, UsageError, did_you_mean
 from srbench.files import parse_json, write_json
-from srbench.store.layout import SCHEMA, RunPaths
+from srbench.store.layout import SCHEMA, RunPaths, refuse_newer
 from srbench.store.lock import is_locked
 
 Status = Literal["running", "interrupted", "done", "failed"]
@@ -82,8 +83,7 @@ def read_record(paths: RunPaths) -> RunRecord | None:
     """
     try:
         stored = parse_json(paths.run.read_bytes())
-        if stored.pop("schema") > SCHEMA:
-            raise StoreError(f"{paths.run} was written by a newer srbench. Update srbench to read it.")
+        refuse_newer(paths.run, stored.pop("schema"))
         record = RunRecord(**stored)
         if {type(record.spec), type(record.engine), type(record.provenance)} != {dict}:
             raise TypeError("what should be an object is none")
@@ -94,8 +94,8 @@ def read_record(paths: RunPaths) -> RunRecord | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
-            f"{paths.run} cannot be read ({error}). Restore it from a copy, or remove the folder "
-            f"{paths.directory} to start this run again."
+            f"{paths.run} cannot be read ({error}). Restore it from a copy, or remove it: the srbench run "
+            "command that began this run then goes on from its last checkpoint."
         ) from error
 
 
@@ -103,13 +103,14 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
     """What summary.json holds, or None where the run has not been scored.
 
     Raises:
-        StoreError: the file is damaged.
+        StoreError: the file is damaged, or was written by a newer srbench.
     """
     try:
         summary = dict(parse_json(paths.summary.read_bytes()))
+        refuse_newer(paths.summary, summary["schema"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{paths.summary} cannot be read ({error}). Remove it and run the same command again: "
             "the scores are computed anew from the last checkpoint."
@@ -141,6 +142,7 @@ def find_run(root: Path, prefix: str) -> StoredRun:
 
     Raises:
         UsageError: none does, or several do; the message lists them.
+        StoreError: one does, and cannot be read.
     """
     runs, _ = list_runs(root)
     found = (
@@ -153,6 +155,10 @@ def find_run(root: Path, prefix: str) -> StoredRun:
     if found:
         names = ", ".join(run.id for run in found[:8])
         raise UsageError(f"{prefix!r} could be any of {len(found)} runs: {names}. Give more of the id.")
+    for directory in root.glob(f"{glob.escape(prefix)}*") if prefix else ():
+        paths = RunPaths(directory)
+        if read_record(paths) is not None:  # one that cannot be read says why itself
+            read_summary(paths)
     raise UsageError(
         f"No run in {root} starts with {prefix!r}.{did_you_mean(prefix, [run.id for run in runs])} "
         "srbench runs lists all of them."

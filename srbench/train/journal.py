@@ -11,8 +11,9 @@ from srbench.checkpoint.writer import Writer, copied
 from srbench.phases import Phase, enter
 from srbench.plugins import host
 from srbench.spec import RunSpec
-from srbench.store.history import append_line, read_lines, truncate
+from srbench.store.history import append_line, read_lines, truncate, warn_of_lost
 from srbench.store.layout import RunPaths
+from srbench.store.lock import check_held
 from srbench.store.runs import RunRecord, write_record
 from srbench.train.state import TrainingState, weights
 from srbench.types import RunInfo
@@ -45,6 +46,7 @@ class Journal:
     def cut_back(self, step: int, evaluated: int) -> None:
         """Drop what history and timings have beyond the checkpoint of `step`: it comes again."""
         truncate(self._paths.history, evaluated)
+        warn_of_lost(self._paths.history, evaluated)
         truncate(self._paths.timings, step)
 
     def begin(self, step: int, budget: int, steps_per_epoch: float) -> None:
@@ -80,6 +82,7 @@ class Journal:
         def write() -> None:
             model_ready()
             tensors_ready()
+            check_held(self._paths)
             write_checkpoint(self._paths.checkpoints, checkpoint, self._spec_sha256)
             prune(self._paths.checkpoints, KEEP_CHECKPOINTS, best)
             write_record(self._paths, record)

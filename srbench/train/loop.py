@@ -103,7 +103,8 @@ def train(
         UsageError: what it was to begin from does not fit; nothing has been written.
         PictureError, DatasetError: a picture cannot be used; nothing has been written.
         CheckpointError: no sound checkpoint is left, or it does not fit.
-        StoreError: the disk is full or the folder cannot be written.
+        StoreError: the disk is full, or the folder cannot be written or is gone.
+        RunLockedError: another process has taken the run over.
     """
     spec, dataset = job.spec, job.dataset
     assert dataset is not None

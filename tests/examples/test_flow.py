@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import StopAt, hashes, picture_folder, small_job
+from small import StopAt, picture_folder, small_job
 from torch import nn
 
 from srbench.api import Trainer, hookimpl
@@ -15,6 +15,7 @@ from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.plan import Budget
 from srbench.plugins import Plugin, host
+from srbench.prove.hashes import hashes
 from srbench.registry import registry
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import StopAt, hashes, picture_folder, small_job
+from small import StopAt, picture_folder, small_job
 from torch import nn
 
 from srbench.api import resize_bicubic
@@ -18,6 +18,7 @@ from srbench.errors import UsageError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.plan import Request, plan
+from srbench.prove.hashes import hashes
 from srbench.registry import registry
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record

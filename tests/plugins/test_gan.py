@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from small import StopAt, hashes, picture_folder, small_job, srbench
+from small import StopAt, picture_folder, small_job, srbench
 from torch import nn
 
 from srbench.api import SizeError
@@ -17,6 +17,7 @@ from srbench.images.tiles import Batch
 from srbench.origins import Begin, jobs_from
 from srbench.plan import Budget, Request
 from srbench.plugins import Plugin, host
+from srbench.prove.hashes import hashes
 from srbench.registry import registry
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths

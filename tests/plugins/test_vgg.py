@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
-from small import StopAt, hashes, picture_folder, small_arguments, small_job, srbench
+from small import StopAt, picture_folder, small_arguments, small_job, srbench
 from torchvision import models
 
 from srbench.api import SizeError
@@ -15,6 +15,7 @@ from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.metrics.backbones import set_weights_dir
 from srbench.plan import Budget
+from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.train.device import apply_engine, choose_engine
 from srbench.train.loop import Cadence

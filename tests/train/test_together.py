@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from small import StopAt, hashes, picture_folder, small_arguments, small_job
+from small import StopAt, picture_folder, small_arguments, small_job
 
 from srbench.errors import SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.origins import Begin, jobs_from
 from srbench.plan import Budget, Request
+from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
 from srbench.train.device import check_processes
