@@ -26,7 +26,7 @@ from srbench.plan import Budget, Request, plan
 from srbench.predict import predicted_scales
 from srbench.registry import registry
 from srbench.train.device import apply_engine, autocast_dtype, choose_engine, pick_device
-from srbench.train.loop import KEEP_CHECKPOINTS
+from srbench.train.journal import KEEP_CHECKPOINTS
 from srbench.train.sampling import samples
 from srbench.train.state import TrainingState, weights
 from srbench.train.step import TrainStep

@@ -55,7 +55,7 @@ def main() -> None:
         return tiles.batch(drawn.slot, drawn.random, drawn.turn)
 
     def ours(step: int) -> None:
-        losses = step_of(batch_of(step), step, 1.0)
+        losses = step_of(batch_of(step), step, 1.0).totals
         sums.add(losses)
         if device.type == "cpu":
             float(losses["r"])

@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING
 
 from srbench.data.place import data_dir
-from srbench.errors import DatasetError, MetricUnavailable, PictureError, UsageError, did_you_mean
+from srbench.errors import (
+    DatasetError,
+    MetricUnavailable,
+    PictureError,
+    SizeError,
+    UsageError,
+    did_you_mean,
+)
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
 from srbench.registry import resolve
@@ -11,8 +18,10 @@ from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunIn
 
 if TYPE_CHECKING:
     from srbench.images.resize import resize_bicubic
+    from srbench.metrics.backbones import build_features, find_weights
     from srbench.metrics.lpips import facts as lpips_facts
     from srbench.metrics.lpips import lpips_distance
+    from srbench.train.trainer import Trainer
 
 API_VERSION = 1
 """Raised when a hook or a guarantee changes in a way that plugins can notice."""
@@ -32,9 +41,13 @@ __all__ = [
     "PictureError",
     "Plane",
     "RunInfo",
+    "SizeError",
+    "Trainer",
     "UsageError",
+    "build_features",
     "data_dir",
     "did_you_mean",
+    "find_weights",
     "hookimpl",
     "lpips_distance",
     "lpips_facts",
@@ -43,6 +56,9 @@ __all__ = [
 
 
 _LAZY = {
+    "Trainer": "srbench.train.trainer:Trainer",
+    "build_features": "srbench.metrics.backbones:build_features",
+    "find_weights": "srbench.metrics.backbones:find_weights",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",

@@ -3,7 +3,7 @@
 import copy
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, StoppedError
 from srbench.evaluate.upscalers import network_upscaler_of
 from srbench.files import canonical_json
 from srbench.memory import peak_bytes
@@ -31,7 +31,13 @@ SIDE = 256
 _log = logging.getLogger(__name__)
 
 
-def measure_missing(runs: Sequence[StoredRun], device: torch.device, *, quiet: bool = False) -> None:
+def measure_missing(
+    runs: Sequence[StoredRun],
+    device: torch.device,
+    check: Callable[[], None] = lambda: None,
+    *,
+    quiet: bool = False,
+) -> None:
     """Measure the models of `runs` that were not measured on `device` yet, each once, and store it.
 
     Runs that differ in training alone share one measurement. Folders of pictures have no cost.
@@ -39,7 +45,11 @@ def measure_missing(runs: Sequence[StoredRun], device: torch.device, *, quiet: b
     Args:
         runs: from the store.
         device: where.
+        check: called between passes of networks; raises to stop.
         quiet: no progress bar.
+
+    Raises:
+        StoppedError: by `check`; models that are measured are stored.
     """
     name = cost_device(device)
     alike: dict[str, list[StoredRun]] = {}
@@ -56,27 +66,29 @@ def measure_missing(runs: Sequence[StoredRun], device: torch.device, *, quiet: b
     ]
     if not waiting:
         return
-    with steps(f"measuring the cost on {name}", len(waiting), lambda: None, quiet=quiet) as tick:
+    with steps(f"measuring the cost on {name}", len(waiting), check, quiet=quiet) as tick:
         for group in waiting:
             known = next((cost for run in group if (cost := costs[run.id]) and name in cost.devices), None)
             try:
-                measured = known or _measure_run(group[0], device)
+                measured = known or _measure_run(group[0], device, check)
                 for run in group:
                     before = costs[run.id]
                     devices = {**(before.devices if before else {}), name: measured.devices[name]}
                     write_cost(run.paths, Cost(measured.parameters, measured.macs, devices))
+            except StoppedError:
+                raise
             except (SrbenchError, torch.OutOfMemoryError) as error:
                 _log.warning("The cost of %s cannot be measured: %s", group[0].id, error)
             tick()
 
 
-def _measure_run(run: StoredRun, device: torch.device) -> Cost:
+def _measure_run(run: StoredRun, device: torch.device, check: Callable[[], None]) -> Cost:
     """The cost of a run's model; of its own networks only the shape matters, so they stay untrained."""
     from srbench.train.state import build_networks
 
     spec = RunSpec.from_stored(run.record.spec)
     if spec.source is not None:
-        return measure(network_upscaler_of(spec, run.paths, device)[1])
+        return measure(network_upscaler_of(spec, run.paths, device)[1], check)
     from srbench.registry import registry
 
     model = registry().find("model", spec.model.name)
@@ -84,23 +96,27 @@ def _measure_run(run: StoredRun, device: torch.device) -> Cost:
     return measure(
         NetworkUpscaler(
             networks, spec.network_channels, spec.scale, model.size_multiple, model.tileable, device
-        )
+        ),
+        check,
     )
 
 
-def measure(upscaler: NetworkUpscaler) -> Cost:
+def measure(upscaler: NetworkUpscaler, check: Callable[[], None] = lambda: None) -> Cost:
     """All costs of a model, the last two on the device where its networks are, in fp32.
 
     Multiply-adds are half of what torch's counter says of convolutions, matrix products and attention, as
     they are computed, for the LR picture of 1280×720 (sides divided by the scale and rounded up). Latency is
     the median of torch's benchmark timer for one 256×256 LR picture, put together to RGB, after one that
-    warms up. See `DeviceCost` for the memory.
+    warms up. See `DeviceCost` for the memory. `check` is called before each pass of a network; it raises to
+    stop.
     """
     device = upscaler.device
     lr = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
 
     def once() -> object:
-        return predict(upscaler.networks, upscaler.channels, lr, upscaler.run_scale, upscaler.size_multiple)
+        return predict(
+            upscaler.networks, upscaler.channels, lr, upscaler.run_scale, upscaler.size_multiple, check=check
+        )
 
     once()
     timer = Timer("once()", globals={"once": once}, num_threads=torch.get_num_threads())

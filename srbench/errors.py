@@ -66,6 +66,10 @@ class MetricUnavailable(Exception):  # noqa: N818 - a state of a metric, reporte
     """A metric cannot be computed on this machine; its column says why and everything else goes on."""
 
 
+class SizeError(ValueError):
+    """A loss cannot work on pictures of this size; the message is a clause that says what it needs."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the known word nearest to `word`, or an empty string."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

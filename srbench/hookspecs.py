@@ -10,6 +10,7 @@ from srbench.types import (
     RegisterLoss,
     RegisterMetric,
     RegisterModel,
+    RegisterTrainer,
     RunInfo,
 )
 
@@ -58,7 +59,19 @@ def register_losses(register: RegisterLoss) -> None:
     Trainable parameters of a module join the optimizer and the checkpoint. `facts(**settings)` gives what
     training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
     run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
-    of the checkpoint.
+    of the checkpoint. A loss that cannot work on pictures of some size raises `srbench.api.SizeError`: it is
+    tried on empty ones before anything starts.
+    """
+
+
+@hookspec
+def register_trainers(register: RegisterTrainer) -> None:
+    """Name the trainers this plugin provides: what trains a network in a way that is no loss (and no critic).
+
+        register("flow", "srbench_flow.trainer:Flow")
+
+    `build(**params)` returns a `srbench.api.Trainer`, whose methods say what there is to train and how to
+    step and predict. It takes the loss's place: `--loss flow:steps=4`, alone and without a weight.
     """
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from srbench.datasets import BuiltDataset, TestSet, build_dataset
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
-from srbench.grammar import parse_sum, parse_term
+from srbench.grammar import Term, parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
-from srbench.registry import Model, registry
+from srbench.patch import check_patch
+from srbench.registry import Loss, Model, registry
 from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Source
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.schedule import SCHEDULES
@@ -216,11 +217,7 @@ def _job(
         **{**({name: getattr(base, name) for name in RunSpec.model_fields} if base else {}), **given}
     )
     _try_out(spec)
-    if spec.patch is not None and spec.patch % scale:
-        raise UsageError(
-            f"--patch {spec.patch} is not a multiple of --scale {scale}, so its LR patch would have no whole "
-            f"size. Take {spec.patch // scale * scale or scale} or {(spec.patch // scale + 1) * scale}."
-        )
+    check_patch(spec)
     return Job(spec, tests, budget, dataset)
 
 
@@ -309,14 +306,18 @@ def _core_component(label: str, text: str, known: Mapping[str, Callable[..., Any
 
 
 def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
-    """`--loss` as typed → the terms of its sum, each built once to see that it can be.
+    """`--loss` as typed → the terms of its sum, or the trainer it names, built once to see that they can be.
 
     Raises:
         UsageError: an unknown name, parameter or weight, or a loss of RGB pictures where there is one plane.
     """
+    typed = parse_sum(text)
+    trainers = [term for term in typed if _is_trainer(term.name)]
+    if trainers:
+        return (_trainer_term(trainers[0], alone=len(typed) == 1),)
     terms = []
-    for term in parse_sum(text):
-        loss = registry().find("loss", term.name)
+    for term in typed:
+        loss: Loss = registry().find("loss", term.name)
         if loss.domain == "rgb" and channels in ("r", "g", "b"):
             raise UsageError(
                 f"Loss {loss.name!r} looks at RGB pictures, and --channels {channels} has one plane of them. "
@@ -327,12 +328,37 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         name = registry().spelling(loss)
         params = loss.settings(term.parameters)
         loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
-        try:
-            facts = loss.read_facts(params)
-        except MetricUnavailable as reason:
-            raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
-        terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=facts))
+        terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=loss_facts(loss, params)))
     return tuple(terms)
+
+
+def _is_trainer(name: str) -> bool:
+    bare = name.rpartition("/")[2]
+    return bare in registry().names("trainer") and bare not in registry().names("loss")
+
+
+def _trainer_term(term: Term, *, alone: bool) -> LossSpec:
+    trainer = registry().find("trainer", term.name)
+    if not alone or term.weight != 1:
+        raise UsageError(
+            f"{trainer.name!r} is a trainer: it takes the place of the whole loss. Name it alone and without "
+            f"a weight: --loss {term.name}."
+        )
+    params = trainer.settings(term.parameters)
+    trainer.make(**params)
+    return LossSpec(name=registry().spelling(trainer), params=params, kind="trainer")
+
+
+def loss_facts(loss: Loss, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a loss depends on beside its parameters.
+
+    Raises:
+        UsageError: it cannot be computed on this machine.
+    """
+    try:
+        return loss.read_facts(params)
+    except MetricUnavailable as reason:
+        raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
 
 
 def _settings(model: Model, request: Request) -> dict[str, Any]:

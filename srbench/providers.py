@@ -15,7 +15,7 @@ def providers(spec: RunSpec) -> dict[str, dict[str, str]]:
     used: list[tuple[Kind, str]] = [("degradation", spec.degradation.name)]
     if spec.source is None or spec.source.kind == "weights":
         used.append(("model", spec.model.name))
-    used += [("loss", term.name) for term in spec.loss or ()]
+    used += [(term.kind, term.name) for term in spec.loss or ()]
     used += [("dataset", spec.dataset.name)] if spec.dataset else []
     plugins = {f"{kind} {name}": registry().find(kind, name).plugin for kind, name in used}
     return {label: {"dist": plugin.dist, "version": plugin.version} for label, plugin in plugins.items()}

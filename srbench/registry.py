@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from srbench.errors import UsageError, did_you_mean
+from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.facts import DatasetFacts
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host
 from srbench.types import CHANNELS, Channels, Plane, Target
 
-Kind = Literal["model", "loss", "dataset", "metric", "degradation"]
-KINDS: tuple[Kind, ...] = ("model", "loss", "dataset", "metric", "degradation")
+Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation"]
+KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation")
 
 _GIVEN: Mapping[Kind, frozenset[str]] = {
     "model": frozenset({"planes", "scale"}),
     "loss": frozenset(),
+    "trainer": frozenset(),
     "dataset": frozenset(),
     "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
@@ -32,7 +33,7 @@ class Component:
     """A named thing that a plugin provides.
 
     Args:
-        kind: model, loss, dataset, metric or degradation.
+        kind: model, loss, trainer, dataset, metric or degradation.
         name: as typed on the command line.
         plugin: who provides it.
         target: the callable, or the import string of one.
@@ -64,10 +65,14 @@ class Component:
         """Build the component with settings that `settings()` has checked.
 
         Raises:
-            UsageError: the builder itself refuses a value, with its reason.
+            UsageError: the builder itself refuses a value, or lacks something here, with its reason.
         """
         try:
             return self.build(**settings)
+        except MetricUnavailable as reason:
+            raise UsageError(
+                f"{self.kind.capitalize()} {self.name!r} cannot be used here. {reason}"
+            ) from reason
         except ValueError as error:
             raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
 
@@ -227,7 +232,8 @@ class Registry:
         if found:
             owners = " and ".join(f"{one.plugin.dist}/{name}" for one in found)
             raise UsageError(f"Two plugins name a {kind} {name!r}. Say which one is meant: {owners}.")
-        hint = did_you_mean(bare, self.names(kind))
+        near = [*self.names(kind), *(self.names("trainer") if kind == "loss" else [])]
+        hint = did_you_mean(bare, near)
         broken = [plugin for plugin in self.plugins.plugins if plugin.error]
         may = "; ".join(f"{plugin.name} of {plugin.dist} ({plugin.error})" for plugin in broken)
         raise UsageError(
@@ -300,6 +306,7 @@ def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]
 _CLASSES: dict[Kind, type[Component]] = {
     "model": Model,
     "loss": Loss,
+    "trainer": Component,
     "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": Component,

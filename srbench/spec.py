@@ -15,6 +15,8 @@ _SCHEMA = 1
 _LATER: dict[str, Any] = {"source": None, "origin": None}
 """Fields that joined after the first release, with the default at which they stay out of the JSON, so that
 ids made before them stay what they were."""
+_LATER_OF_LOSS: dict[str, Any] = {"facts": {}, "kind": "loss"}
+"""The same of each term of a loss."""
 
 
 class _Frozen(BaseModel):
@@ -33,10 +35,14 @@ class ComponentSpec(_Frozen):
 
 
 class LossSpec(ComponentSpec):
-    """One weighted term of a sum of losses; `facts` is what it depends on besides, such as frozen weights."""
+    """One weighted term of a sum of losses; `facts` is what it depends on besides, such as frozen weights.
+
+    Or, of kind `trainer`, the only one: what trains the networks in a way of its own.
+    """
 
     weight: float = 1.0
     facts: dict[str, Any] = {}
+    kind: Literal["loss", "trainer"] = "loss"
 
 
 class DatasetSpec(ComponentSpec):
@@ -122,6 +128,16 @@ class RunSpec(_Frozen):
         return self.loss is not None
 
     @property
+    def losses(self) -> tuple[LossSpec, ...]:
+        """The terms of its loss; none where it has a trainer or is not trained."""
+        return () if self.trainer else self.loss or ()
+
+    @property
+    def trainer(self) -> LossSpec | None:
+        """What trains it in a way of its own, where its loss is such a one."""
+        return next((term for term in self.loss or () if term.kind == "trainer"), None)
+
+    @property
     def network_channels(self) -> Channels:
         """The channels its networks see; a model that is not trained upscales RGB."""
         return self.channels or "rgb"
@@ -133,8 +149,9 @@ class RunSpec(_Frozen):
             if data[name] == default:
                 del data[name]
         for term in data["loss"] or ():
-            if not term["facts"]:  # joined later, too
-                del term["facts"]
+            for name, default in _LATER_OF_LOSS.items():
+                if term[name] == default:
+                    del term[name]
         return {"schema": _SCHEMA, **data}
 
     @property

@@ -123,6 +123,12 @@ class RegisterLoss(Protocol):
     ) -> None: ...
 
 
+class RegisterTrainer(Protocol):
+    """How a plugin names a trainer; see the hook `register_trainers`."""
+
+    def __call__(self, name: str, build: Target) -> None: ...
+
+
 class RegisterDataset(Protocol):
     """How a plugin names a dataset; see the hook `register_datasets`."""
 

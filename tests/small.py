@@ -1,15 +1,25 @@
 """Small and real: crops of the photographs that scikit-image ships, and a LapSRN that trains in a second."""
 
 import sys
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from skimage import data
+from torch import nn
 
+from srbench.api import hookimpl
 from srbench.cli.app import main
+from srbench.evaluate.scoring import Scoring, resolve_metrics
+from srbench.executors.local import Settings, execute
 from srbench.plan import Budget, Job, Request, plan
+from srbench.plugins import Plugin, host
+from srbench.registry import registry
+from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
 
 MODEL = "lapsrn:features=4,depth=1"
@@ -90,13 +100,43 @@ def srbench(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     return 0
 
 
-def hashes(results: Path) -> dict[str, str]:
-    """Manifests of the newest checkpoints and all deterministic files of a store, by run and name."""
-    found = {}
-    for run in sorted(results.iterdir()):
-        for path in [*sorted(run.glob("checkpoints/step-*/manifest.json"))[-1:], run / "history.jsonl"]:
-            if path.exists():
-                found[f"{run.name}/{path.name}"] = path.read_text()
-        for path in (run / "scores.parquet", run / "summary.json"):
-            found[f"{run.name}/{path.name}"] = path.read_bytes().hex()
-    return found
+class Noisy(nn.Sequential):
+    """Batch norm, whose buffers training moves, and dropout, which draws."""
+
+    def __init__(self, planes: int, scale: int) -> None:
+        super().__init__(
+            nn.Conv2d(planes, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout2d(0.2),
+            nn.Conv2d(8, planes * scale**2, 3, padding=1), nn.PixelShuffle(scale),
+        )  # fmt: skip
+
+
+@contextmanager
+def noisy_plugin() -> Iterator[None]:
+    """The model `noisy`, registered in this process while the block runs."""
+
+    @hookimpl
+    def register_models(register):
+        register("noisy", lambda planes, scale: Noisy(planes, scale))
+
+    made = types.ModuleType("noisy")
+    made.register_models = register_models
+    host().add(made, Plugin("noisy", "noisy-dist", "1.0"))
+    registry.cache_clear()
+    yield
+    host().manager.unregister(made)
+    registry.cache_clear()
+
+
+def settings(device: str = "cpu", **cadence: object) -> Settings:
+    """Exact, validated every third step, scored by PSNR alone."""
+    scoring = Scoring(*resolve_metrics(["psnr"]))
+    return Settings(
+        torch.device(device), "exact", Cadence(**{"eval_every": 3, **cadence}), scoring, quiet=True
+    )
+
+
+def train_whole_and_in_parts(job: Job, root: Path, device: str = "cpu") -> None:
+    """The job in one go under `root`/whole, and in parts, saved at every step, under `root`/parts."""
+    execute([job], root / "whole", settings(device), Stop())
+    for looks in (9, 12, 14, 10**6):
+        execute([job], root / "parts", settings(device, save_every_s=0), StopAt(looks))

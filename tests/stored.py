@@ -164,7 +164,7 @@ def realistic(root: Path) -> None:
     """Bicubic, LapSRN on r,g,b, on y and on r alone; ×4 with its inner ×2; LPIPS not had for some."""
     everything = ("psnr", "ssim", "lpips:net=squeeze")
     facts = {"net": "squeeze", "weights_sha256": sha256_text("squeeze")}
-    missing = {"lpips:net=squeeze": "LPIPS (squeeze) is left empty: its weights are not in /data/lpips."}
+    missing = {"lpips:net=squeeze": "LPIPS (squeeze) cannot be computed: its weights are not in /data/lpips."}
     store(root, bicubic(), scored(bicubic(), level=27.64, metrics=everything, scales=(2, 4), facts=facts))
     rgb, y, r = lapsrn(), lapsrn("y"), lapsrn("r")
     store(root, rgb, scored(rgb, level=28.41, metrics=everything, scales=(2, 4), facts=facts))

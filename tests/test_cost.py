@@ -2,15 +2,18 @@
 
 import csv
 import json
+import os
+import signal
 
 import pytest
 import torch
 from small import picture_folder, small_arguments, srbench
 from torch import nn
 
+from srbench import cost
 from srbench.cost import cost_device, measure, measure_missing
-from srbench.errors import StoreError
-from srbench.predict import NetworkUpscaler
+from srbench.errors import StoppedError, StoreError
+from srbench.predict import NetworkUpscaler, predict
 from srbench.store.cost import Cost, DeviceCost, read_cost, write_cost
 from srbench.store.layout import RunPaths
 from srbench.store.runs import list_runs
@@ -147,6 +150,55 @@ def test_what_cannot_be_measured_is_named_and_left_out(results, tmp_path, monkey
     err = " ".join(capsys.readouterr().err.split())
     assert "The cost of lapsrn-weights-y-x4-" in err
     assert "is not there any more" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_measurement_with_75_and_what_is_measured_stays(
+    results, monkeypatch, capsys, number
+):
+    table = ["table", "--cost", "--format", "json", "--results", str(results)]
+    measured = []
+    original = cost._macs
+
+    def then_signal(upscaler):
+        """The second model is being measured: its passes are over but for the count."""
+        if measured:
+            os.kill(os.getpid(), number)
+        measured.append(upscaler)
+        return original(upscaler)
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(cost, "_macs", then_signal)
+        assert srbench(table, patch) == StoppedError.exit_code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.strip() in (
+        f"Stopped on {name}. Run the same command to go on." for name in ("Ctrl-C", "SIGTERM")
+    )
+    kept = {path: path.read_bytes() for path in results.glob("*/cost.json")}
+    assert kept
+    assert not list(results.glob("*/.cost.json*"))
+    assert srbench(table, monkeypatch) == 0
+    assert len(list(results.glob("*/cost.json"))) == 3
+    assert all(path.read_bytes() == before for path, before in kept.items())
+
+
+def test_a_signal_is_heeded_between_two_passes_of_a_network(results, monkeypatch, capsys):
+    passes = 0
+
+    def counted(networks, *arguments, **more):
+        nonlocal passes
+        passes += 1
+        if passes == 3:  # inside the timer of the first model
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert passes < 5
+        return predict(networks, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cost, "predict", counted)
+        assert srbench(["table", "--cost", "--results", str(results)], patch) == StoppedError.exit_code
+    assert not list(results.glob("*/cost.json"))
 
 
 def test_a_damaged_file_is_named(tmp_path):

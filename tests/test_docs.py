@@ -18,7 +18,7 @@ from safetensors import safe_open
 from small import MODEL, picture_folder, small_arguments
 from small import srbench as run_srbench
 
-from srbench import errors, hookspecs
+from srbench import api, errors, hookspecs
 from srbench.cli.app import app
 from srbench.errors import UsageError
 from srbench.plugins import PluginHost
@@ -163,6 +163,18 @@ def test_every_metric_has_a_heading_its_direction_unit_settings_and_facts(name):
         assert code_words(text) >= set(facts)
 
 
+# Models
+
+
+@pytest.mark.parametrize("name", registry().names("model"))
+def test_every_model_has_a_row_with_its_settings(name):
+    """`key=default`, as typed after the model's name."""
+    (row, *_) = re.findall(rf"^\| `{name}` \|.*$", page("models.md"), re.M)
+    defaults = {key: one.default for key, one in registry().find("model", name).parameters.items()}
+    typed = {key: str(one).lower() if isinstance(one, bool) else str(one) for key, one in defaults.items()}
+    assert {f"{key}={one}" for key, one in typed.items()} <= code_words(row)
+
+
 # Links
 
 
@@ -301,6 +313,24 @@ def test_the_tree_in_architecture_names_every_module_and_no_other():
     assert set(re.findall(r"^  (srbench_\w+)/", plugins, re.M)) == packages
 
 
+# The plugin API
+
+
+def test_every_public_name_of_the_api_is_explained_and_no_other_is():
+    cells = [
+        line.split("|")[1]
+        for line in section("plugins.md", "## What may be imported").splitlines()
+        if "|" in line
+    ]
+    assert code_words("\n".join(cells)) == set(api.__all__)
+    assert {name for name in vars(api) if not name.startswith("_")} <= {
+        *api.__all__,
+        "TYPE_CHECKING",
+        "resolve",
+    }
+    assert all(getattr(api, name) is not None for name in api.__all__)
+
+
 # The tutorial
 
 
@@ -359,10 +389,19 @@ def test_the_tutorial_s_loss_is_zero_for_equal_pictures_and_refuses_what_it_says
 
 
 def test_the_tutorial_s_other_components_give_the_shapes_it_says(components, tmp_path):
-    model = components.find("model", "espcn")
+    model = components.find("model", "subpixel")
     network = model.make(planes=1, scale=3, **model.settings({"features": "4"}))
     assert network(torch.rand(2, 1, 5, 6)).shape == (2, 1, 15, 18)
     assert model.recipes["default"]["loss"] in registry().names("loss")
+
+    mixup = components.find("trainer", "mixup")
+    trainer = mixup.make(**mixup.settings({"alpha": "0.5"}))
+    updated = []
+    logs = trainer.step(
+        {"network": network}, torch.rand(2, 1, 5, 6), {3: torch.rand(2, 1, 15, 18)}, 0,
+        lambda loss, name: updated.append((loss.item(), name)),
+    )  # fmt: skip
+    assert updated == [(logs["loss"].item(), "network")]
 
     pictures = picture_folder(tmp_path / "pictures")
     scans = components.find("dataset", "scans")
@@ -384,7 +423,7 @@ def test_the_tutorial_s_components_train_and_score_a_run_of_the_real_command(tut
     """The last line of the tutorial, made small; the package is found as an installed one is."""
     pictures = picture_folder(tmp_path / "pictures")
     command = [
-        sys.executable, "-m", "srbench", "run", "--model", f"espcn:features=2,{MODEL}", "--scale", "4",
+        sys.executable, "-m", "srbench", "run", "--model", f"subpixel:features=2,{MODEL}", "--scale", "4",
         "--loss", "charbonnier+0.1*edges:power=2", "--dataset", f"scans:root={pictures / 'train'},every=3",
         "--degradation", "box", "--metric", "psnr,mean_error:power=2", "--steps", "2", "--batch", "2",
         "--patch", "16", "--results", "results",
@@ -394,7 +433,7 @@ def test_the_tutorial_s_components_train_and_score_a_run_of_the_real_command(tut
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "finished.txt").read_text().splitlines()) == 3  # both, and bicubic
-    (summary,) = [json.loads(one.read_text()) for one in tmp_path.glob("results/espcn-*/summary.json")]
+    (summary,) = [json.loads(one.read_text()) for one in tmp_path.glob("results/subpixel-*/summary.json")]
     found = {(row["metric"], row["plane"]) for row in summary["scores"]}
     assert {metric for metric, _ in found} == {"psnr", "mean_error:power=2.0"}
     assert {protocol["degradation"] for protocol in summary["protocols"].values()} == {"box:round=true"}

@@ -134,7 +134,7 @@ def test_lpips_without_weights_says_why_and_everything_else_is_scored(pictures, 
 
 
 def test_lpips_is_filled_in_once_weights_are_there(pictures, tmp_path, assets):
-    from srbench.metrics.lpips import set_weights_dir
+    from srbench.metrics.backbones import set_weights_dir
 
     jobs = plan(small_request(pictures, models=("bicubic",)))
     do(jobs, tmp_path, scoring("lpips:net=squeeze"))

@@ -19,7 +19,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 LEVELS = (
     ("cli", "__main__", "api"),
     ("verdict",),
-    ("compare", "explain", "probe", "plot"),
+    ("compare", "explain", "probe", "plot", "prove"),
     ("table",),
     ("executors", "cost"),
     ("evaluate",),
@@ -27,13 +27,13 @@ LEVELS = (
     ("train",),
     ("plan",),
     ("data",),
-    ("datasets", "providers"),
+    ("datasets", "providers", "patch"),
     ("spec",),
     ("registry", "builtin", "plugins"),
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
-    ("checkpoint", "store", "metrics", "images", "progress", "inference", "memory", "figures"),
+    ("checkpoint", "store", "metrics", "images", "progress", "phases", "inference", "memory", "figures"),
     ("files",),
     ("types", "facts", "errors", "__init__"),
 )
@@ -191,7 +191,7 @@ def results(tmp_path_factory):
     "line",
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
-        "probe --help", "plot --help",
+        "probe --help", "plot --help", "prove-resume --help",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
 )  # fmt: skip
@@ -290,8 +290,8 @@ def test_a_name_of_the_checkpoint_format_has_one_home(name):
     [
         ("SRBENCH_CACHE", "srbench/images/download.py"),
         ("SRBENCH_OFFLINE", "srbench/images/download.py"),
-        ("SRBENCH_LPIPS_WEIGHTS", "srbench/metrics/lpips.py"),
-        ("SRBENCH_LPIPS_URL", "srbench/metrics/lpips_weights.py"),
+        ("SRBENCH_LPIPS_WEIGHTS", "srbench/metrics/backbones.py"),
+        ("SRBENCH_LPIPS_URL", "srbench/metrics/backbones.py"),
     ],
 )
 def test_an_environment_variable_is_read_in_one_place(name, home):

@@ -6,13 +6,14 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small import StopAt, dataset_text, hashes, picture_folder, small_arguments, srbench
+from small import StopAt, dataset_text, picture_folder, small_arguments, srbench
 
 from srbench.checkpoint.read import read_latest
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.origins import Begin, jobs_from
 from srbench.plan import Budget, Request
+from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.train.loop import Cadence
 from srbench.train.stop import Stop

@@ -396,7 +396,7 @@ def test_not_applicable_and_missing_are_two_things(tmp_path):
     assert cells["y"][Column(LPIPS, "rgb")].text == "missing"
     text = shown(tmp_path)
     assert "missingᵇ" in text
-    assert "ᵇ LPIPS (squeeze) is left empty: its weights are not in /data/lpips." in text
+    assert "ᵇ LPIPS (squeeze) cannot be computed: its weights are not in /data/lpips." in text
 
 
 def test_metric_not_scored_yet_says_what_to_do(tmp_path):
@@ -505,7 +505,7 @@ def test_markdown_is_one_table_a_block_with_the_best_bold(tmp_path):
     assert "PSNR r dB ↑" in tables[0]
     assert "LPIPS rgb ↓ (squeeze)" in tables[0]
     assert "**sample ×2 (of ×4)**" in text
-    assert "<sup>b</sup> LPIPS (squeeze) is left empty" in text
+    assert "<sup>b</sup> LPIPS (squeeze) cannot be computed" in text
 
 
 def test_latex_escapes_and_says_what_it_is(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from srbench.api import SizeError
 from srbench_losses.pixel import Loss, check_same_shape
 
 
@@ -17,7 +18,7 @@ def gradient() -> Loss:
     """L1 of the differences between neighbouring pixels, along height and along width.
 
     mean |∂y(sr − hr)| + mean |∂x(sr − hr)|, forward differences. A constant offset costs nothing, so it
-    needs a pixel loss beside it.
+    needs a pixel loss beside it. A single row or column has no difference along that axis: it adds 0.
 
     Source: Mathieu et al. 2016, arXiv:1511.05440, equation 6 with α = 1, without its inner absolute values.
     """
@@ -25,9 +26,14 @@ def gradient() -> Loss:
     def loss(sr: Tensor, hr: Tensor) -> Tensor:
         check_same_shape(sr, hr)
         error = sr - hr
-        return error.diff(dim=-2).abs().mean() + error.diff(dim=-1).abs().mean()
+        return _mean(error.diff(dim=-2).abs()) + _mean(error.diff(dim=-1).abs())
 
     return loss
+
+
+def _mean(values: Tensor) -> Tensor:
+    """The mean; 0 of nothing, where torch says NaN."""
+    return values.mean() if values.numel() else values.sum()
 
 
 def ffl(alpha: float = 1.0, patch_factor: int = 1) -> Loss:
@@ -41,7 +47,8 @@ def ffl(alpha: float = 1.0, patch_factor: int = 1) -> Loss:
         patch_factor: cut pictures into so many pieces along each axis first; from 1.
 
     Raises:
-        ValueError: an argument is out of range, or a picture cannot be cut evenly.
+        ValueError: an argument is out of range.
+        SizeError: a picture cannot be cut evenly.
 
     Source: Jiang et al. 2021, arXiv:2012.12821, equations 6 to 8, and their settings.
     """
@@ -52,8 +59,9 @@ def ffl(alpha: float = 1.0, patch_factor: int = 1) -> Loss:
         check_same_shape(sr, hr)
         height, width = sr.shape[-2:]
         if height % patch_factor or width % patch_factor:
-            raise ValueError(
-                f"{width}×{height} pixels cannot be cut into {patch_factor}×{patch_factor} pieces"
+            raise SizeError(
+                f"ffl with patch_factor={patch_factor} needs sides that are multiples of {patch_factor}, "
+                f"not {width}×{height} pixels"
             )
         error = (sr - hr).to(torch.promote_types(sr.dtype, torch.float32))
         parts = (*error.shape[:-2], patch_factor, height // patch_factor, patch_factor, width // patch_factor)
@@ -61,9 +69,10 @@ def ffl(alpha: float = 1.0, patch_factor: int = 1) -> Loss:
         spectrum = torch.fft.fft2(pieces, norm="ortho")
         squared = spectrum.real.square() + spectrum.imag.square()
         with torch.no_grad():
-            weight = squared.pow(alpha / 2)
+            # Divided before the power, since a large alpha would have nothing but zeros left to divide.
             # Equal pictures: 0 / 0 is no weight at all.
-            weight = (weight / weight.amax(dim=(-2, -1), keepdim=True)).nan_to_num(0).clamp(0, 1)
+            relative = squared / squared.amax(dim=(-2, -1), keepdim=True)
+            weight = relative.nan_to_num(0).pow(alpha / 2)
         focal: Tensor = weight * squared
         return focal.mean()
 
@@ -81,7 +90,8 @@ def laplacian(levels: int = 3) -> Loss:
         levels: octaves, from 1.
 
     Raises:
-        ValueError: `levels` is below 1, or a picture is smaller than 2^levels pixels.
+        ValueError: `levels` is below 1.
+        SizeError: a picture is smaller than 2^levels pixels a side.
 
     Source: Bojanowski et al. 2018, arXiv:1707.05776, equation 2; Burt and Adelson 1983,
     doi:10.1109/TCOM.1983.1095851.
@@ -93,8 +103,9 @@ def laplacian(levels: int = 3) -> Loss:
         check_same_shape(sr, hr)
         height, width = sr.shape[-2:]
         if min(height, width) < 2**levels:
-            raise ValueError(
-                f"{width}×{height} pixels are too few for {levels} levels; they take {2**levels} a side"
+            raise SizeError(
+                f"laplacian with levels={levels} needs at least {2**levels} pixels a side, "
+                f"not {width}×{height}"
             )
         # The pyramid is linear: that of the difference is the difference of the two.
         left = (sr - hr).flatten(0, 1)[:, None]

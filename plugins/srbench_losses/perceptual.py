@@ -19,7 +19,7 @@ def lpips(net: Literal["alex", "vgg", "squeeze"] = "vgg") -> Loss:
             `squeeze` are smaller.
 
     Raises:
-        ValueError: patches are smaller than the backbone can take (31 pixels for alex, 16 vgg, 17 squeeze).
+        SizeError: patches are smaller than the backbone can take (31 pixels for alex, 16 vgg, 17 squeeze).
 
     Source: Zhang et al. 2018, arXiv:1801.03924.
     """

@@ -39,7 +39,10 @@ def _global(
         bool, typer.Option("-q", "--quiet", help="No progress bars; warnings and errors only.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Say more: what is found, tried, skipped.")
+        bool,
+        typer.Option(
+            "-v", "--verbose", help="Say more: what is found, tried, skipped, and what a run is busy with."
+        ),
     ] = False,
 ) -> None:
     context.obj = {"quiet": quiet}
@@ -64,6 +67,7 @@ _add("run", "run", "run")
 _add("table", "table", "table")
 _add("runs", "runs", "app")
 _add("checkpoint", "checkpoint", "app")
+_add("prove-resume", "prove_resume", "prove_resume")
 _add("eval", "eval", "evaluate_run")
 _add("data", "data", "app")
 _add("compare", "compare", "compare")

@@ -112,6 +112,18 @@ Device = Annotated[
     ),
 ]
 
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        min=1,
+        rich_help_panel=_MACHINE,
+        help="Train each run by N processes on this machine, each with its share of the batch, and each on a "
+        "GPU of its own where there are GPUs.",
+    ),
+]
+
 Model = Annotated[
     list[str] | None,
     typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from srbench.cli.options import Device, Results
+from srbench.cli.options import Device, LpipsWeights, Results
 from srbench.errors import UsageError
 
 
@@ -40,6 +40,13 @@ def probe(
         str | None,
         typer.Option(metavar="PLANES", help="What --model sees, as for srbench run. Default: its own."),
     ] = None,
+    degradation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How LR is made from HR for --model, as for srbench run. Default: bicubic.",
+        ),
+    ] = None,
     test: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +78,7 @@ def probe(
             help="rich is for reading here, md is to paste, json is for scripts: every ring and plane.",
         ),
     ] = "rich",
+    lpips_weights: LpipsWeights = None,
     device: Device = "auto",
     results: Results = None,
 ) -> None:
@@ -84,9 +92,10 @@ def probe(
 
         srbench probe --loss charbonnier,l1,l2
     """
-    if run is not None and (model, scale, channels) != (None, None, None):
+    if run is not None and (model, scale, channels, degradation) != (None, None, None, None):
         raise UsageError(
-            "--model, --scale and --channels stand in place of a run. Leave them out, or the run."
+            "--model, --scale, --channels and --degradation stand in place of a run. Leave them out, or "
+            "the run."
         )
     if run is None and not loss:
         raise UsageError(
@@ -94,6 +103,7 @@ def probe(
         )
     from rich.console import Console
 
+    from srbench.cli.scoring import use_lpips_weights
     from srbench.datasets import build_dataset
     from srbench.executors.local import typed_dataset
     from srbench.figures import check_suffix, write_figure
@@ -110,6 +120,7 @@ def probe(
 
     if png is not None:
         check_suffix(png)
+    use_lpips_weights(lpips_weights)
     where = pick_device(device)
     apply_engine(choose_engine(where, "fp32", "exact"))
     if run is not None:
@@ -119,7 +130,8 @@ def probe(
         own = [] if loss else [own_loss(found, where)]
     else:
         pictures = build_dataset(test or "sample").test
-        subject, own = model_subject(model or BASELINE, scale or 4, channels, where), []
+        subject = model_subject(model or BASELINE, scale or 4, channels, where, degradation or BASELINE)
+        own = []
     asked = own or [typed_loss(text, subject) for text in dict.fromkeys(split_list(loss or []))]
     with Stop().listening() as stop:
         seen = probe_losses(subject, pictures, asked, patches, stop.check, quiet=context.obj["quiet"])

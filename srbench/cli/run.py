@@ -50,6 +50,7 @@ def run(
     lpips_weights: options.LpipsWeights = None,
     save_images: options.SaveImages = 0,
     device: options.Device = "auto",
+    processes: options.Processes = 1,
     determinism: options.Determinism = "exact",
     save_every: options.SaveEvery = 60.0,
     eval_every: options.EvalEvery = None,
@@ -79,7 +80,7 @@ def run(
             from srbench.grammar import split_list
             from srbench.plan import Budget, Request, plan
             from srbench.store.layout import default_results
-            from srbench.train.device import pick_device
+            from srbench.train.device import check_processes, pick_device
             from srbench.train.loop import Cadence
 
             typed = {
@@ -113,8 +114,10 @@ def run(
                 jobs = jobs_from(request, begin, folder)
             else:
                 jobs = plan(request)
+            where = pick_device(device)
+            check_processes(processes, device, where)
             settings = Settings(
-                device=pick_device(device),
+                device=where,
                 determinism=determinism,  # type: ignore[arg-type]
                 cadence=Cadence(save_every, eval_every, patience),
                 scoring=scoring_of(
@@ -128,6 +131,7 @@ def run(
                 ),
                 provenance={"command": ["srbench", *sys.argv[1:]]},
                 quiet=context.obj["quiet"],
+                processes=processes,
             )
             if dry_run:
                 _show_plan(jobs, folder)

@@ -16,7 +16,7 @@ def use_lpips_weights(folder: Path | None) -> None:
     Raises:
         UsageError: it is not there.
     """
-    from srbench.metrics.lpips import set_weights_dir
+    from srbench.metrics.backbones import set_weights_dir
 
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--lpips-weights {folder} is no folder. Name the folder that holds the weights.")
@@ -53,6 +53,9 @@ def scoring_of(
         raise UsageError(f"--tile and --overlap cannot be taken so: {error}.") from error
     active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
     for reason in unavailable.values():
-        console.print(reason, markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"{reason} Its column is left empty; all others are complete.",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     pixels = None if border == "scale" else int(border)
     return Scoring(active, unavailable, grey, pixels, inference, save_images)  # type: ignore[arg-type]

@@ -79,10 +79,13 @@ def table(
     scored = [run for run in runs if run.summary and run.summary["scores"]]
     console = Console(highlight=False)
     if cost and not protocol:
-        from srbench.cost import measure_missing
-        from srbench.train.device import pick_device
+        from srbench.train.stop import Stop
 
-        measure_missing(scored, pick_device("auto"), quiet=context.obj["quiet"])
+        with Stop().listening() as stop:
+            from srbench.cost import measure_missing
+            from srbench.train.device import pick_device
+
+            measure_missing(scored, pick_device("auto"), stop.check, quiet=context.obj["quiet"])
     if protocol:
         from srbench.table.protocols import render_protocols, used_protocols
 

@@ -13,6 +13,7 @@ from srbench.errors import SrbenchError, StoppedError
 from srbench.evaluate.scorer import Scorer
 from srbench.evaluate.scoring import Scoring
 from srbench.memory import MemoryShortError
+from srbench.phases import enter
 from srbench.predict import TILES, NetworkUpscaler, Upscaler
 from srbench.progress import steps
 from srbench.registry import Metric, registry
@@ -100,6 +101,7 @@ def _evaluate(
     quiet: bool,
 ) -> tuple[dict[str, Any], int]:
     spec, scoring = scorer.spec, scorer.scoring
+    enter(paths.id, "scoring", step)
     summary, made = read_summary(paths), 0  # first: it alone says whether a newer srbench wrote both
     stored, protocols = read_scores(paths)
     asked = {(test.name, test.sha256): test for test in tests}
@@ -153,6 +155,7 @@ def _evaluate(
         or _stored_doubts(summary) != _of_scored(unverified, scores)
     ):
         summary = _store(paths, scores, protocols, scoring, spec, unverified)
+    enter(paths.id, "scored", step)
     return summary, made
 
 

@@ -25,8 +25,11 @@ from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
 from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
-from srbench.train.loop import Cadence, budget_steps, is_out_of_patience, train
+from srbench.train.journal import is_out_of_patience
+from srbench.train.loop import Cadence, budget_steps, train
 from srbench.train.stop import Stop
+from srbench.train.together import together
+from srbench.train.world import check_shares
 from srbench.types import RunInfo
 
 _log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class Settings:
         provenance: what to record of this command.
         quiet: no progress bars.
         allow_missing: score the pictures of a folder that are there.
+        processes: how many train a run together.
     """
 
     device: torch.device
@@ -53,6 +57,7 @@ class Settings:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     quiet: bool = False
     allow_missing: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,12 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     if spec.source is None:  # before anything is trained; a file may say otherwise of itself
         check_tileable(registry().find("model", spec.model.name).tileable, inference)
     record = read_record(paths)
-    engine = choose_engine(settings.device, spec.precision or "fp32", settings.determinism)
+    engine = choose_engine(
+        settings.device, spec.precision or "fp32", settings.determinism, settings.processes
+    )
     is_trained = not spec.trained
+    if spec.batch is not None:
+        check_shares(spec.batch, settings.processes)
     if record is not None:
         check_providers(record, paths.id)
         engine = resumed_engine(record.engine, engine)
@@ -115,7 +124,9 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     is_done = is_trained and start.status == "done"
     try:
         if not is_trained:
-            train(job, paths, start, engine, settings.device, settings.cadence, stop, quiet=settings.quiet)
+            of_run = (job, paths, start, engine, settings.device, settings.cadence)
+            with together(settings.processes, *of_run) as world:
+                train(*of_run, stop, world, quiet=settings.quiet)
         elif record is None and spec.source is None:
             write_record(paths, start)
         step, upscaler = upscaler_of(

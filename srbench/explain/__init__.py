@@ -31,8 +31,8 @@ from srbench.explain.axes import (
 )
 from srbench.explain.sources import Source
 from srbench.images.png import quantise, read_picture
+from srbench.metrics.backbones import Net
 from srbench.metrics.lpips import facts
-from srbench.metrics.lpips_weights import Net
 from srbench.progress import steps
 from srbench.types import Picture
 
@@ -256,8 +256,7 @@ def _axes_for(source: Source, metrics: Sequence[Name]) -> tuple[Axes, list[str]]
                 facts(net)
                 available.append(net)
             except MetricUnavailable as reason:
-                said = str(reason).replace("is left empty", "is not tried")
-                notes.append(said.removesuffix(" All other columns are complete."))
+                notes.append(str(reason))
         if not available:
             raise UsageError(" ".join(["No LPIPS can be computed here.", *notes]))
         own = [Choice(f"LPIPS {one.label}", one.apply) for one in BORDERS] if len(metrics) > 1 else BORDERS

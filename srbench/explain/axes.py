@@ -17,8 +17,8 @@ from srbench.images.colour import rgb_to_y
 from srbench.images.png import quantise, to_tensor
 from srbench.images.resize import bicubic, resize_bicubic
 from srbench.images.tiles import Degrade
+from srbench.metrics.backbones import Net
 from srbench.metrics.lpips import lpips
-from srbench.metrics.lpips_weights import Net
 from srbench.metrics.psnr import psnr
 from srbench.metrics.ssim import ssim
 from srbench.types import Channels

@@ -1,51 +1,18 @@
 """Learned perceptual image patch similarity, through the `lpips` package with weights of our own finding."""
 
-import os
-import threading
 import warnings
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from srbench.errors import MetricUnavailable
-from srbench.metrics.lpips_weights import (
-    BACKBONES,
-    Net,
-    features_sha256,
-    find_features,
-    package_key,
-    weights_url,
-)
+from srbench.errors import SizeError
+from srbench.metrics.backbones import Net, find_weights, package_key
 from srbench.metrics.protocol import check_same_shape
 
 # The smallest side each backbone's poolings leave a pixel of; a test holds it against the package.
 _SMALLEST_SIDE: dict[Net, int] = {"alex": 31, "vgg": 16, "squeeze": 17}
-
-
-class _Weights(NamedTuple):
-    features: dict[str, Tensor]
-    sha256: str
-
-
-_weights_dir: Path | None = None
-_outcomes: dict[Net, _Weights | str] = {}  # or why there are none
-_finding = threading.Lock()
-
-
-def set_weights_dir(path: Path | None) -> None:
-    """Search `path` (and its `lpips/`) for backbone weights first; goes before `SRBENCH_LPIPS_WEIGHTS`.
-
-    Forgets what was found, or found missing, before. None: no folder is named.
-    """
-    global _weights_dir
-    with _finding:
-        _weights_dir = path
-        _outcomes.clear()
-        _network.cache_clear()
 
 
 def facts(net: Net = "alex") -> dict[str, object]:
@@ -56,7 +23,11 @@ def facts(net: Net = "alex") -> dict[str, object]:
     Raises:
         MetricUnavailable: no weights can be had; the message says where was looked and what to do.
     """
-    return {"net": net, "weights_sha256": _weights(net).sha256, "lpips": version("lpips")}
+    return {
+        "net": net,
+        "weights_sha256": find_weights(net, f"LPIPS ({net})").sha256,
+        "lpips": version("lpips"),
+    }
 
 
 @torch.no_grad()
@@ -109,7 +80,8 @@ def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
         (N,), float32, on the device of `sr`.
 
     Raises:
-        ValueError: the shapes differ, are not (N, 3, H, W), or are smaller than the backbone can take.
+        ValueError: the shapes differ or are not (N, 3, H, W).
+        SizeError: the pictures are smaller than the backbone can take.
         MetricUnavailable: no weights can be had.
 
     Source: Zhang et al. 2018, arXiv:1801.03924.
@@ -119,7 +91,7 @@ def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
         raise ValueError(f"LPIPS takes RGB (N, 3, H, W), not {tuple(sr.shape)}")
     smallest = _SMALLEST_SIDE[net]
     if min(sr.shape[-2:]) < smallest:
-        raise ValueError(
+        raise SizeError(
             f"LPIPS ({net}) needs at least {smallest} pixels a side, not {sr.shape[-1]}×{sr.shape[-2]}"
         )
     with torch.autocast(sr.device.type, enabled=False):
@@ -127,12 +99,16 @@ def lpips_distance(sr: Tensor, hr: Tensor, net: Net) -> Tensor:
     return distance.reshape(-1)
 
 
-@lru_cache(maxsize=4)
 def _network(net: Net, device: torch.device) -> nn.Module:
     """The package's network with our backbone weights, on `device`, never trained."""
+    return _built(net, device, find_weights(net, f"LPIPS ({net})").sha256)
+
+
+@lru_cache(maxsize=4)
+def _built(net: Net, device: torch.device, _sha256: str) -> nn.Module:
     import lpips as package
 
-    features = _weights(net).features
+    features = find_weights(net, f"LPIPS ({net})").features
     with (
         torch.inference_mode(False),
         # The package initialises a whole backbone before ours is loaded: a run's generator must not move.
@@ -151,26 +127,3 @@ def _network(net: Net, device: torch.device) -> nn.Module:
         backbone.load_state_dict(state)
         # channels_last: 1.8 times as fast on a CPU, and a score moves by less than 1e-7.
         return network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)
-
-
-def _weights(net: Net) -> _Weights:
-    """The backbone's weights, found once a process; so is the failure to find them."""
-    if net not in BACKBONES:
-        raise ValueError(f"net is alex, vgg or squeeze, not {net!r}")
-    with _finding:
-        if net not in _outcomes:
-            try:
-                features = find_features(net, BACKBONES[net], _named_dir(), weights_url())
-                _outcomes[net] = _Weights(features, features_sha256(features))
-            except MetricUnavailable as unavailable:
-                _outcomes[net] = str(unavailable)  # not the exception: its traceback holds on to every frame
-                raise
-        outcome = _outcomes[net]
-    if isinstance(outcome, str):
-        raise MetricUnavailable(outcome)
-    return outcome
-
-
-def _named_dir() -> Path | None:
-    named = _weights_dir or os.environ.get("SRBENCH_LPIPS_WEIGHTS")
-    return Path(named).expanduser() if named else None

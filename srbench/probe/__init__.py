@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from srbench.datasets import TestSet
+from srbench.errors import SizeError, UsageError
 from srbench.metrics.detail import window_size
 from srbench.predict import compose, plane_of
 from srbench.probe.sources import AskedLoss, Patches, Subject, no_room, patches_of
@@ -70,6 +71,7 @@ def probe(
 
     Raises:
         DatasetError: no picture is large enough.
+        UsageError: a loss cannot work on patches of this size.
         PictureError: a picture cannot be decoded.
         StoppedError: by `check`.
     """
@@ -82,7 +84,13 @@ def probe(
     for batch in patches_of(subject, test, number, check, quiet=quiet):
         pictures, patches = pictures + 1, patches + len(batch.sr)
         for asked in losses:
-            found[asked.label].append(_rings(subject, asked, batch, size))
+            try:
+                found[asked.label].append(_rings(subject, asked, batch, size))
+            except SizeError as error:
+                raise UsageError(
+                    f"Loss {asked.label!r} cannot be probed on patches of {subject.side}×{subject.side} "
+                    f"pixels: {error}."
+                ) from error
     if not patches:
         raise no_room(subject, test)
     rings = {

@@ -19,6 +19,7 @@ from srbench.plan import (
     CORE_SETTINGS,
     check_scale,
     component_spec,
+    loss_facts,
     loss_terms,
     parse_channels,
     untrained_spec,
@@ -94,7 +95,9 @@ def run_subject(run: StoredRun, test: TestSet, device: torch.device) -> Subject:
     return _subject(run.id, spec, upscaler, step, device)
 
 
-def model_subject(model: str, scale: int, channels: str | None, device: torch.device) -> Subject:
+def model_subject(
+    model: str, scale: int, channels: str | None, device: torch.device, degradation: str = BASELINE
+) -> Subject:
     """The SR pictures of a model as it is built, untrained.
 
     Args:
@@ -102,6 +105,7 @@ def model_subject(model: str, scale: int, channels: str | None, device: torch.de
         scale: factor.
         channels: as typed; None: the model's own.
         device: where.
+        degradation: HR → LR, as typed.
 
     Raises:
         UsageError: a name, parameter, scale or channels that cannot be.
@@ -110,7 +114,7 @@ def model_subject(model: str, scale: int, channels: str | None, device: torch.de
     component: Model = registry().find("model", typed.name)
     check_scale(component, scale)
     chosen = parse_channels(channels or component.channels)
-    spec = untrained_spec(typed, scale, component_spec("degradation", BASELINE), channels=chosen)
+    spec = untrained_spec(typed, scale, component_spec("degradation", degradation), channels=chosen)
     upscaler = NetworkUpscaler(
         build_networks(spec, device), chosen, scale, component.size_multiple, component.tileable, device
     )
@@ -122,7 +126,7 @@ def own_loss(run: StoredRun, device: torch.device) -> AskedLoss:
     """The loss a run was trained with; what the loss itself has learnt is read from the checkpoint.
 
     Raises:
-        UsageError: it was not trained here.
+        UsageError: it was not trained here, or a loss cannot be computed on this machine.
     """
     spec = spec_of(run)
     if spec.loss is None:
@@ -130,6 +134,13 @@ def own_loss(run: StoredRun, device: torch.device) -> AskedLoss:
             f"{run.id} was not trained here and has no loss of its own. Name what "
             "to look at: --loss charbonnier."
         )
+    if spec.trainer is not None:
+        raise UsageError(
+            f"{run.id} was trained by {spec.trainer.name}, which is no loss of pictures. Name one to look "
+            "at: --loss charbonnier."
+        )
+    for term in spec.loss:
+        loss_facts(registry().find("loss", term.name), term.params)
     bound = _bound(spec.loss, spec.network_channels, spec.seed, device)
     tensors = dict(learned(bound))
     stored = read_latest(run.paths.checkpoints, spec.sha256, run.id) if tensors else None

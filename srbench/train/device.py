@@ -31,9 +31,10 @@ class Engine:
         device: `cpu`, or the kind and model of the accelerator.
         precision: as resolved: `fp32`, `bf16` or `fp16`.
         determinism: `exact` or `fast`.
-        threads: CPU threads of one operation; their number changes the order of sums.
+        threads: CPU threads of one operation in each process; their number changes the order of sums.
         kernels: the instruction set that torch's CPU kernels use.
         versions: of Python, torch, numpy and srbench.
+        processes: how many train together.
     """
 
     device: str
@@ -42,6 +43,7 @@ class Engine:
     threads: int
     kernels: str
     versions: dict[str, str]
+    processes: int = 1
 
     def data(self) -> dict[str, Any]:
         """The record as plain data."""
@@ -75,8 +77,31 @@ def pick_device(asked: str) -> torch.device:
         ) from error
 
 
-def choose_engine(device: torch.device, precision: str, determinism: Determinism) -> Engine:
-    """The engine for a run that starts now on `device`, with `precision` as asked (`auto` or a name)."""
+def check_processes(processes: int, asked: str, device: torch.device) -> None:
+    """That there is a GPU for each process, where they train on GPUs.
+
+    Raises:
+        UsageError: there is not, or `--device` names one of them.
+    """
+    if processes == 1 or device.type == "cpu":
+        return
+    count = torch.cuda.device_count()
+    if ":" in asked:
+        raise UsageError(f"--device {asked} names one GPU, and --processes {processes} takes one each.")
+    if processes > count:
+        raise UsageError(
+            f"--processes {processes} takes a GPU each, and this machine has {count}. Take fewer, or "
+            "--device cpu."
+        )
+
+
+def choose_engine(
+    device: torch.device, precision: str, determinism: Determinism, processes: int = 1
+) -> Engine:
+    """The engine for a run that starts now on `device`, with `precision` as asked (`auto` or a name).
+
+    Processes that train together on a CPU share its threads.
+    """
     native = _has_native_bf16(device)
     resolved = ("bf16" if native else "fp32") if precision == "auto" else precision
     if resolved == "bf16" and not native:
@@ -89,7 +114,7 @@ def choose_engine(device: torch.device, precision: str, determinism: Determinism
         device=device_name(device),
         precision=resolved,
         determinism=determinism,
-        threads=_THREADS,
+        threads=max(_THREADS // processes, 1),
         kernels=torch.backends.cpu.get_cpu_capability(),
         versions={
             "python": platform.python_version(),
@@ -97,19 +122,24 @@ def choose_engine(device: torch.device, precision: str, determinism: Determinism
             "numpy": version("numpy"),
             "srbench": __version__,
         },
+        processes=processes,
     )
 
 
 def resumed_engine(stored: Mapping[str, Any], now: Engine) -> Engine:
     """The engine a run was started with, as far as it can be set again on the machine described by `now`."""
-    kept = {name: stored[name] for name in ("precision", "determinism", "threads") if name in stored}
+    names = ["precision", "determinism"]
+    if stored.get("processes", 1) == now.processes:
+        names.append("threads")
+    kept = {name: stored[name] for name in names if name in stored}
     return replace(now, **kept)
 
 
 def warn_of_changes(stored: Mapping[str, Any], engine: Engine, run_id: str) -> None:
     """Say what of the engine a run was started with is not to be had again, and what that costs."""
+    before = {"processes": 1, **stored}
     changed = [
-        f"{name} {old} → {new}" for name, new in engine.data().items() if (old := stored.get(name)) != new
+        f"{name} {old} → {new}" for name, new in engine.data().items() if (old := before.get(name)) != new
     ]
     if changed:
         _log.warning(

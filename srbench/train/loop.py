@@ -3,16 +3,14 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from srbench.checkpoint.format import Checkpoint
-from srbench.checkpoint.read import read_latest
-from srbench.checkpoint.write import prune, write_checkpoint
-from srbench.checkpoint.writer import Writer, copied
+from srbench.checkpoint.format import Checkpoint, folder_name, folders
+from srbench.checkpoint.read import read_checkpoint, read_latest
 from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
 from srbench.images.tiles import Degrade, TileStore
 from srbench.plan import Budget, Job
@@ -21,25 +19,21 @@ from srbench.predict import predicted_scales
 from srbench.progress import Bar, bar, steps
 from srbench.registry import Model, registry
 from srbench.spec import RunSpec
-from srbench.store.history import append_line, read_lines, truncate, warn_of_lost
 from srbench.store.layout import RunPaths
-from srbench.store.lock import check_held
-from srbench.store.runs import RunRecord, write_record
+from srbench.store.runs import RunRecord
 from srbench.train.device import Engine, autocast_dtype
+from srbench.train.journal import Journal, NoJournal
 from srbench.train.sampling import samples
 from srbench.train.schedule import SCHEDULES
-from srbench.train.state import TrainingState, weights
+from srbench.train.state import TrainingState
 from srbench.train.step import TrainStep
 from srbench.train.stop import Stop
 from srbench.train.validate import Validated, Validation
-from srbench.types import RunInfo
-
-KEEP_CHECKPOINTS = 2
-"""How many of the newest are kept, beside the best: one to go on from and one to fall back to."""
+from srbench.train.world import ALONE, World
 
 _EVALUATE_EVERY_STEPS = 200
 _RUN_AWAY = 1e4
-"""A loss this many times that of the first step will not come back."""
+"""A loss this many times that of the first step will not come back; one with a critic may cross zero."""
 _LOOK_EVERY_STEPS = 16
 """On a GPU, reading the loss waits for the device: done this often. On a CPU it is free."""
 
@@ -64,7 +58,7 @@ class Progress:
     """The scalars of a run that go through the checkpoint.
 
     Args:
-        sums: loss name → sum since the last evaluation.
+        sums: loss or term of it → sum since the last evaluation.
         summed: steps in `sums`.
         evaluated: step of the last evaluation.
         first_loss: total loss of the first step.
@@ -86,10 +80,11 @@ def train(
     device: torch.device,
     cadence: Cadence,
     stop: Stop,
+    world: World = ALONE,
     *,
     quiet: bool = False,
-) -> RunRecord:
-    """Bring a run to its budget; returns its record, `step` being where it is.
+) -> None:
+    """Bring a run to its budget.
 
     Args:
         job: spec, budget and pictures of a run with something to train.
@@ -99,6 +94,7 @@ def train(
         device: where.
         cadence: of evaluations and checkpoints.
         stop: looked at after every step and between pictures.
+        world: the processes that train it together; the first one alone writes, and decides.
         quiet: no progress bars.
 
     Raises:
@@ -134,150 +130,122 @@ def train(
     target = budget_steps(job.budget, steps_per_epoch)
     grid = cadence.eval_every or math.ceil(_EVALUATE_EVERY_STEPS / steps_per_epoch) * steps_per_epoch
 
-    found = read_latest(paths.checkpoints, spec.sha256, paths.id)
-    progress = Progress({})
-    step = saved = 0
+    journal = (Journal if world.leads else NoJournal)(paths, spec, record)
+    if world.leads and job.start is not None and not folders(paths.checkpoints):
+        state.begin_from(job.start)
+        journal.save(0, state, asdict(Progress({})))  # from here on nothing is needed of what it began from
+    found = _checkpoint(paths, spec, journal, world)
+    progress, step = Progress({}), 0
     if found is not None:
         state.load(found.model, found.state, found.scalars)
-        progress = Progress(**found.scalars["progress"])
-        step = saved = found.step
-    elif job.start is not None:
-        state.begin_from(job.start)
+        progress, step = Progress(**found.scalars["progress"]), found.step
     elif spec.origin is not None:
         raise CheckpointError(
             f"{paths.id} began from {spec.origin.run or 'a file'} and has no checkpoint of its own. Give "
             "the same command once more."
         )
-    truncate(paths.history, progress.evaluated)
-    warn_of_lost(paths.history, progress.evaluated)
-    truncate(paths.timings, step)
-    if is_out_of_patience(cadence.patience, progress.best, paths):
+    world.wait()  # until all have read it: the first one may write another in its place
+    journal.cut_back(step, progress.evaluated)
+    if journal.is_out_of_patience(cadence.patience, progress.best):
         target = step
-    past = read_lines(paths.timings)
-    clock = _Clock(past[-1]["elapsed_s"] if past else 0.0, step)
-    provenance = {**record.provenance, "steps_per_epoch": steps_per_epoch}
-    record = replace(
-        record, status="running", reason=None, step=step, budget=max(target, step), provenance=provenance
-    )
-    write_record(paths, record)
+    journal.begin(step, max(target, step), steps_per_epoch)
 
-    info = RunInfo(paths.id, paths.directory, spec.data())
-    host().emit("run_started", run=info, step=step)
     wants_steps = bool(host().implementations("step_finished"))
-    train_step = TrainStep(spec, state, device, autocast_dtype(engine))
+    train_step = TrainStep(spec, state, device, autocast_dtype(engine), world)
     rate = SCHEDULES[spec.schedule.name](**spec.schedule.params)
     look_every = 1 if device.type == "cpu" or wants_steps else _LOOK_EVERY_STEPS
     sums = LossSums(progress, device)
-    last_save, changed, note = time.monotonic(), found is None, ""
-    writer, longest_step_s, copy_s = Writer(), 0.0, 0.0
-    pending: int | None = None
+    changed, note, longest_step_s = found is None, "", 0.0
 
-    def save(at: int) -> None:
-        """Copy the state and have it written; what an earlier save wrote is on the disk then."""
-        nonlocal last_save, changed, record, pending, copy_s
-        landed(wait=True)
-        began = time.monotonic()
+    def save() -> None:
+        nonlocal changed
+        journal.settle()
         sums.store(progress)
         if not state.is_finite():
-            raise _diverged(paths, spec, at, "a weight is NaN", saved)
-        (model_copy, model_ready), (state_copy, state_ready) = (
-            copied(weights(state.scored)),
-            copied(state.tensors()),
-        )
+            raise _diverged(paths, spec, step, "a weight is NaN", journal.saved)
         # asdict copies: the sums that go on must not be those of the checkpoint.
-        scalars = {"progress": asdict(progress), **state.scalars()}
-        checkpoint = Checkpoint(at, model_copy, state_copy, scalars)
-        best = progress.best["step"] if progress.best else None
-        record = saved_record = replace(record, step=at)
+        journal.save(step, state, asdict(progress))
+        changed = False
 
-        def write() -> None:
-            model_ready()
-            state_ready()
-            check_held(paths)
-            write_checkpoint(paths.checkpoints, checkpoint, spec.sha256)
-            prune(paths.checkpoints, KEEP_CHECKPOINTS, best)
-            write_record(paths, saved_record)
-
-        writer.start(write)
-        copy_s = max(copy_s, time.monotonic() - began)
-        last_save, changed, pending = time.monotonic(), False, at
-
-    def landed(*, wait: bool = False) -> None:
-        """Take note of a checkpoint that is on the disk now; one that could not be written ends the run."""
-        nonlocal saved, pending
-        if wait:
-            writer.wait()
-        if pending is not None and writer.is_done():
-            saved, pending = pending, None
-            host().emit("checkpoint_saved", run=info, step=saved)
-
-    with bar(paths.id, target, step, quiet=quiet) as shown, writer:
-        if found is None and job.start is not None:
-            save(step)  # at once: from here on nothing is needed of what it began from
+    with bar(paths.id, target, step, quiet=quiet) as shown, journal:
+        journal.enter("training", step)
         while True:
             if _on_grid(step, grid) and progress.evaluated != step:
+                journal.enter("validation", step)
                 try:
                     validated = validation(state.scored, stop.check)
                 except StoppedError:
                     # Saved as it stands; the resumed run evaluates this step first.
-                    save(step)
-                    append_line(paths.timings, clock.line(step, spec.batch))
-                    landed(wait=True)
+                    save()
+                    journal.timing(step)
+                    journal.settle()
                     raise _stopped(paths, stop, step, target) from None
                 sums.store(progress)
                 on = "val" if dataset.pictures.val else "test"
                 line = _history_line(step, steps_per_epoch, progress, validated, on)
-                append_line(paths.history, line)
-                append_line(paths.timings, clock.line(step, spec.batch))
+                journal.history(line)
+                journal.timing(step)
                 _say(shown, paths.id, line)
+                journal.enter("training", step)
                 is_best = bool(dataset.pictures.val) and _better(progress, step, validated.psnr[spec.scale])
                 progress.sums, progress.summed, progress.evaluated = {}, 0, step
                 sums.reset()
                 changed = True
                 if is_best:
-                    save(step)
-                if is_out_of_patience(cadence.patience, progress.best, paths) and step < target:
+                    save()
+                if journal.is_out_of_patience(cadence.patience, progress.best) and step < target:
                     shown.say(
                         f"{paths.id}: {cadence.patience} evaluations without a better one; this is the end."
                     )
                     target = step
 
-            ending = step >= target or stop.reason is not None
-            if changed and (ending or time.monotonic() - last_save >= cadence.save_every_s):
-                save(step)
+            ending = bool(world.decide(step >= target or stop.reason is not None))
+            if changed and (ending or journal.since_save_s >= cadence.save_every_s):
+                save()
             if ending:
-                landed(wait=True)
+                journal.settle()
                 break
 
             began = time.monotonic()
             drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
-            batch = tiles.batch(drawn.slot, drawn.random, drawn.turn)
+            mine = world.share(spec.batch)
+            batch = tiles.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine])
             losses = train_step(batch, step, rate(step, steps_per_epoch))
-            sums.add(losses)
+            sums.add({**losses.totals, **losses.terms})
             step, changed = step + 1, True
             longest_step_s = max(longest_step_s, time.monotonic() - began)
-            # At the worst a write has just begun: it is waited for, and then comes the last one.
-            stop.reserve_s = longest_step_s + copy_s + 2 * writer.longest_s
-            landed()
+            stop.reserve_s = longest_step_s + journal.reserve_s
+            journal.notice()
 
             if step % look_every == 0 or step == 1:
-                loss = math.fsum(float(value) for value in losses.values())
+                loss = math.fsum(float(value) for value in losses.totals.values())
                 progress.first_loss = loss if progress.first_loss is None else progress.first_loss
-                if not math.isfinite(loss) or loss > _RUN_AWAY * max(progress.first_loss, 1e-12):
-                    landed(wait=True)
-                    raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", saved)
-                note = f"loss {loss:.4g}, {clock.images_per_s(step, spec.batch):.0f} img/s"
+                if not math.isfinite(loss) or (
+                    loss > _RUN_AWAY * max(progress.first_loss, 1e-12) and not state.critics
+                ):
+                    journal.settle()
+                    raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", journal.saved)
+                note = f"loss {loss:.4g}, {journal.images_per_s(step):.0f} img/s"
                 if wants_steps:
-                    host().emit("step_finished", run=info, step=step, loss=loss)
+                    journal.emit("step_finished", step=step, loss=loss)
             if int(step / steps_per_epoch) > int((step - 1) / steps_per_epoch):
-                host().emit("epoch_finished", run=info, step=step, epoch=int(step / steps_per_epoch))
+                journal.emit("epoch_finished", step=step, epoch=int(step / steps_per_epoch))
             shown.advance(note)
 
-    if progress.evaluated != step and clock.step != step:
-        append_line(paths.timings, clock.line(step, spec.batch))
+    if progress.evaluated != step:
+        journal.last_timing(step)
     if step < target:
         raise _stopped(paths, stop, step, target)
-    return record
+
+
+def _checkpoint(paths: RunPaths, spec: RunSpec, journal: Journal, world: World) -> Checkpoint | None:
+    """What all processes go on from: the newest sound checkpoint that the first one finds."""
+    journal.settle()
+    found = read_latest(paths.checkpoints, spec.sha256, paths.id) if world.leads else None
+    step = world.decide(found.step if found is not None else -1)
+    if world.leads or step < 0:
+        return found
+    return read_checkpoint(paths.checkpoints / folder_name(step), spec.sha256)
 
 
 def budget_steps(budget: Budget, steps_per_epoch: float) -> int:
@@ -285,16 +253,6 @@ def budget_steps(budget: Budget, steps_per_epoch: float) -> int:
     if budget.steps is not None:
         return budget.steps
     return math.ceil((budget.epochs or 0) * steps_per_epoch - 1e-9)
-
-
-def is_out_of_patience(patience: int | None, best: Mapping[str, Any] | None, paths: RunPaths) -> bool:
-    """Whether the history has so many evaluations on `val` since the best; a resumed run finds the same."""
-    if patience is None or best is None:
-        return False
-    later = [
-        line for line in read_lines(paths.history) if line["step"] > best["step"] and line["on"] == "val"
-    ]
-    return len(later) >= patience
 
 
 class LossSums:
@@ -328,23 +286,6 @@ class LossSums:
         self._names, self._total, self._count = [], self._total[:0], 0
 
 
-class _Clock:
-    """Seconds and speed of this process, on top of the time of earlier ones."""
-
-    def __init__(self, elapsed_s: float, step: int) -> None:
-        self._elapsed_s, self.step = elapsed_s, step
-        self._began, self._began_step = time.monotonic(), step
-
-    def images_per_s(self, step: int, batch: int) -> float:
-        return (step - self._began_step) * batch / max(time.monotonic() - self._began, 1e-9)
-
-    def line(self, step: int, batch: int) -> dict[str, float]:
-        speed = self.images_per_s(step, batch)
-        self.step = step
-        elapsed_s = self._elapsed_s + time.monotonic() - self._began
-        return {"step": step, "elapsed_s": round(elapsed_s, 3), "images_per_s": round(speed, 3)}
-
-
 def _on_grid(step: int, grid: float) -> bool:
     """Whether a step is the first at or past a multiple of `grid` steps (a whole number of epochs)."""
     nth = round(step / grid)
@@ -368,7 +309,11 @@ def _history_line(
         for name, curve in validated._asdict().items()
     }
     epoch = round(step / steps_per_epoch, 6)
-    return {"step": step, "epoch": epoch, "loss": mean, **curves, "on": on if validated.psnr else None}
+    losses = {"loss": {name: value for name, value in mean.items() if "/" not in name}}
+    terms = {name: value for name, value in mean.items() if "/" in name}
+    if terms:
+        losses["terms"] = terms
+    return {"step": step, "epoch": epoch, **losses, **curves, "on": on if validated.psnr else None}
 
 
 def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
@@ -381,7 +326,8 @@ def _better(progress: Progress, step: int, psnr: Mapping[Any, float]) -> bool:
 
 
 def _say(shown: Bar, run_id: str, line: Mapping[str, Any]) -> None:
-    loss = ", ".join(f"{name} {value:.4g}" for name, value in line["loss"].items())
+    named = {**line["loss"], **line.get("terms", {})}
+    loss = ", ".join(f"{name} {value:.4g}" for name, value in named.items())
     where = "test (no val pictures)" if line["on"] == "test" else line["on"]
     curves = f"; PSNR on {where}: {_curve(line['psnr'])} dB; detail {_curve(line['detail'])}"
     curves = curves if line["on"] else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,15 @@ class BoundLoss:
 
     Args:
         key: unique in the run and stable: number of the term and what it looks at (`0.r`).
+        title: the same for people: what it looks at and its name (`r/charbonnier`).
         weight: its factor in the sum.
         component: what the plugin registered.
-        function: what the plugin built.
+        function: what the plugin built. Where it has `critic_parameters()`, it is adversarial: these are
+            trained by its `critic_loss`, after the networks have taken their step against it.
     """
 
     key: str
+    title: str
     weight: float
     component: Loss
     function: Callable[..., Tensor]
@@ -39,18 +42,73 @@ class BoundLoss:
         self, sr: "Prediction", hr: Mapping[int, Tensor], lr: Tensor, run_scale: int, step: int
     ) -> Tensor:
         """Weighted sum over the scales the loss looks at; a scalar in float32."""
-        scales = sorted(sr) if self.component.scales == "all" else [run_scale]
+        asked = self.module.forward if self.module is not None else self.function
         total = torch.zeros((), device=lr.device)
+        for value in self._each_scale(self.function, asked, sr, hr, lr, run_scale, step):
+            total = total + value
+        return self.weight * total
+
+    def critic_loss(
+        self, sr: "Prediction", hr: Mapping[int, Tensor], lr: Tensor, run_scale: int, step: int
+    ) -> Tensor | None:
+        """What the critic is trained by: the sum over scales, or None where it rests at this step.
+
+        Args:
+            sr: the pictures that the networks were judged by; no gradient goes back to them.
+        """
+        judge = getattr(self.function, "critic_loss")  # noqa: B009 - only adversarial losses have one
+        before = {scale: picture.detach() for scale, picture in sr.items()}
+        values = self._each_scale(judge, judge, before, hr, lr, run_scale, step)
+        awake = [value for value in values if value is not None]
+        return torch.stack(awake).sum() if awake else None
+
+    def _each_scale(
+        self,
+        call: Callable[..., Any],
+        asked: Callable[..., Any],
+        sr: "Prediction",
+        hr: Mapping[int, Tensor],
+        lr: Tensor,
+        run_scale: int,
+        step: int,
+    ) -> list[Any]:
+        scales = sorted(sr) if self.component.scales == "all" else [run_scale]
+        values = []
         for scale in scales:
             available = {"sr": sr[scale].float(), "hr": hr[scale], "lr": lr, "scale": scale, "step": step}
-            function = self.function.forward if isinstance(self.function, nn.Module) else self.function
-            total = total + self.function(**called_with(function, available))
-        return self.weight * total
+            values.append(call(**called_with(asked, available)))
+        return values
 
     @property
     def module(self) -> nn.Module | None:
         """The loss as a module, where it is one."""
         return self.function if isinstance(self.function, nn.Module) else None
+
+    @property
+    def critic(self) -> dict[str, nn.Parameter]:
+        """What is trained against the networks, by stable name; empty where the loss is not adversarial."""
+        parameters = getattr(self.module, "critic_parameters", None)
+        of_critic = {id(parameter) for parameter in parameters()} if parameters is not None else set()
+        return {name: one for name, one in self._trained() if id(one) in of_critic}
+
+    @property
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Its other trained parameters, which are stepped with the networks, by stable name."""
+        return {name: one for name, one in self._trained() if name not in self.critic}
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """Its buffers that are saved, by stable name."""
+        if self.module is None:
+            return {}
+        saved = self.module.state_dict()
+        return {f"{self.key}.{name}": one for name, one in self.module.named_buffers() if name in saved}
+
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        if self.module is not None:
+            for name, parameter in self.module.named_parameters():
+                if parameter.requires_grad:
+                    yield f"{self.key}.{name}", parameter
 
 
 def bind_losses(
@@ -69,25 +127,22 @@ def bind_losses(
             if isinstance(function, nn.Module):
                 function.to(device)
             bound.setdefault(owner, []).append(
-                BoundLoss(f"{number}.{owner}", term.weight, component, function)
+                BoundLoss(
+                    f"{number}.{owner}", f"{owner}/{_title(terms, number)}", term.weight, component, function
+                )
             )
     return bound
 
 
-def trainable(losses: list[BoundLoss]) -> Iterator[tuple[str, nn.Parameter]]:
-    """The trainable parameters of losses, by stable name."""
-    for loss in losses:
-        if loss.module is not None:
-            for name, parameter in loss.module.named_parameters():
-                if parameter.requires_grad:
-                    yield f"{loss.key}.{name}", parameter
+def _title(terms: tuple[LossSpec, ...], number: int) -> str:
+    """The name of a term, with its number where another one has that name too."""
+    names = [term.name for term in terms]
+    return names[number] if names.count(names[number]) == 1 else f"{names[number]} {number + 1}"
 
 
 def learned(losses: Mapping[Plane, list[BoundLoss]]) -> Iterator[tuple[str, Tensor]]:
-    """All that losses keep in a checkpoint, trainable parameters and buffers, by the name they have there."""
+    """All that losses keep in a checkpoint, trained parameters and buffers, by the name they have there."""
     for bound in losses.values():
-        yield from ((f"loss.{name}", parameter) for name, parameter in trainable(bound))
         for loss in bound:
-            if loss.module is not None:
-                for name, buffer in loss.module.named_buffers():
-                    yield f"loss.{loss.key}.{name}", buffer
+            for name, tensor in {**loss.trainable, **loss.critic, **loss.buffers}.items():
+                yield f"loss.{name}", tensor

@@ -1,7 +1,8 @@
 """Everything of a run that training changes, and how it goes into a checkpoint and comes out again."""
 
 import copy
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from srbench.plan import Start
 from srbench.predict import Networks
 from srbench.registry import registry
 from srbench.spec import RunSpec
-from srbench.train.losses import BoundLoss, bind_losses, learned, trainable
+from srbench.train.losses import BoundLoss, bind_losses, learned
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.sampling import seed_of
+from srbench.train.trainer import Trained, Trainer, trainer_of
 from srbench.types import Plane, networks_of
 
 
@@ -25,14 +27,24 @@ def build_networks(spec: RunSpec, device: torch.device) -> dict[Plane, nn.Module
     So the `r` network of an `r,g,b` run begins as that of an `r` run with the same seed.
     """
     model = registry().find("model", spec.model.name)
+    trainer = trainer_of(spec)
     networks: dict[Plane, nn.Module] = {}
     for plane in networks_of(spec.network_channels):
         planes = 3 if plane == "rgb" else 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("init", spec.seed, plane))
             network = model.make(planes=planes, scale=spec.scale, **spec.model.params)
+            if trainer is not None:
+                network = _trained(trainer, network, planes, spec.scale)
         networks[plane] = network.to(device, memory_format=torch.channels_last)
     return networks
+
+
+def _trained(trainer: Trainer, network: nn.Module, planes: int, scale: int) -> Trained:
+    try:
+        return Trained(trainer, trainer.modules(network, planes, scale), scale)
+    except ValueError as error:
+        raise UsageError(f"This model and this trainer do not go together: {error}.") from error
 
 
 def load_weights(networks: Networks, tensors: Mapping[str, Tensor]) -> None:
@@ -75,11 +87,10 @@ class TrainingState:
     """
 
     def __init__(self, spec: RunSpec, device: torch.device, *, fp16: bool = False) -> None:
-        assert spec.loss is not None
         assert spec.optimizer is not None
         self.networks: dict[Plane, nn.Module] = build_networks(spec, device)
         self.losses: dict[Plane, list[BoundLoss]] = bind_losses(
-            spec.loss, tuple(self.networks), spec.seed or 0, device
+            spec.losses, tuple(self.networks), spec.seed or 0, device
         )
         self.ema: dict[Plane, nn.Module] | None = None
         if spec.ema is not None:
@@ -89,22 +100,41 @@ class TrainingState:
         self._parameters: dict[str, dict[str, nn.Parameter]] = {
             owner: dict(self._named(owner)) for owner in dict.fromkeys([*self.networks, *self.losses])
         }
-        build = OPTIMIZERS[spec.optimizer.name]
-        self.optimizers: dict[str, Optimizer] = {
-            owner: build(named.values(), learning_rate=spec.learning_rate, **spec.optimizer.params)
-            for owner, named in self._parameters.items()
-            if named
-        }
+        for loss in (loss for bound in self.losses.values() for loss in bound):
+            self._parameters[critic_of(loss)] = {f"loss.{name}": one for name, one in loss.critic.items()}
+        build = functools.partial(
+            OPTIMIZERS[spec.optimizer.name], learning_rate=spec.learning_rate, **spec.optimizer.params
+        )
+        self.optimizers: dict[str, Optimizer] = {}
+        for plane, network in self.networks.items():
+            if isinstance(network, Trained):
+                self._add_optimizers(plane, network, build)
+        for owner, named in self._parameters.items():
+            if named and owner not in self.optimizers:
+                self.optimizers[owner] = build(named.values())
+        self.critics = [
+            one for owner in self.optimizers if owner.startswith("critic.") for one in self.parameters(owner)
+        ]
         self.groups = self._backward_groups()
         self.scalers = {group: torch.amp.GradScaler(device.type) for group in self.groups if fp16}
+
+    def _add_optimizers(self, plane: Plane, network: Trained, build: Callable[..., Optimizer]) -> None:
+        """Those that a trainer makes, `plane.name`, in place of one for the network."""
+        del self._parameters[plane]
+        names = {parameter: f"{plane}.{name}" for name, parameter in network.named_parameters()}
+        for name, optimizer in network.trainer.optimizers(network.parts, build).items():
+            trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            self._parameters[f"{plane}.{name}"] = {names[parameter]: parameter for parameter in trained}
+            self.optimizers[f"{plane}.{name}"] = optimizer
 
     def _named(self, owner: Plane) -> Iterator[tuple[str, nn.Parameter]]:
         if owner in self.networks:
             for name, parameter in self.networks[owner].named_parameters():
                 if parameter.requires_grad:
                     yield f"{owner}.{name}", parameter
-        for name, parameter in trainable(self.losses.get(owner, [])):
-            yield f"loss.{name}", parameter
+        for loss in self.losses.get(owner, []):
+            for name, parameter in loss.trainable.items():
+                yield f"loss.{name}", parameter
 
     def _backward_groups(self) -> dict[str, tuple[Plane, ...]]:
         """Networks that share a backward pass: each its own, unless a loss looks at the RGB picture."""
@@ -135,6 +165,14 @@ class TrainingState:
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
             for mine, current in zip(average.buffers(), network.buffers(), strict=True):
                 mine.copy_(current)
+
+    def running(self) -> list[Tensor]:
+        """Buffers that a batch may move, such as the statistics of batch norm: those in float32."""
+        modules = [
+            *self.networks.values(),
+            *(one.module for bound in self.losses.values() for one in bound if one.module),
+        ]
+        return [buffer for module in modules for buffer in module.buffers() if buffer.dtype == torch.float32]
 
     def is_finite(self) -> bool:
         """Whether every weight is a number."""
@@ -223,6 +261,11 @@ class TrainingState:
             for name, parameter in self._parameters[owner].items():
                 for key, tensor in stored.get(owner, {}).get(name, {}).items():
                     optimizer.state[parameter][key] = _like(parameter, tensor)
+
+
+def critic_of(loss: BoundLoss) -> str:
+    """What the optimizer of a loss's critic is called."""
+    return f"critic.{loss.key}"
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,21 +1,50 @@
 """One training step: what the loop calls, and all it knows of losses and optimizers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srbench.images.tiles import Batch
 from srbench.predict import as_prediction, compose, plane_of
 from srbench.spec import RunSpec
 from srbench.train.losses import BoundLoss
 from srbench.train.sampling import seed_of
-from srbench.train.state import TrainingState
+from srbench.train.state import TrainingState, critic_of
+from srbench.train.trainer import Trained
+from srbench.train.world import ALONE, World
 from srbench.types import Plane
 
 if TYPE_CHECKING:
     from srbench.types import Prediction
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of one step, scalars.
+
+    Args:
+        totals: network → the weighted sum it was trained by; `rgb` where it was the RGB picture's.
+        terms: `r/charbonnier` → its part of that sum, and `rgb/gan critic` → what a critic was trained by;
+            empty where each sum has one term and no critic.
+    """
+
+    totals: dict[str, Tensor] = field(default_factory=dict)
+    terms: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What some losses look at: the pictures of one network, or the RGB picture (`rgb`)."""
+
+    owner: Plane
+    losses: Sequence[BoundLoss]
+    sr: "Prediction"
+    hr: Mapping[int, Tensor]
+    lr: Tensor
 
 
 class TrainStep:
@@ -29,66 +58,134 @@ class TrainStep:
         state: what is trained.
         device: where.
         autocast: dtype to compute the networks in; None for fp32.
+        world: the processes that share the batch.
     """
 
     def __init__(
-        self, spec: RunSpec, state: TrainingState, device: torch.device, autocast: torch.dtype | None
+        self,
+        spec: RunSpec,
+        state: TrainingState,
+        device: torch.device,
+        autocast: torch.dtype | None,
+        world: World = ALONE,
     ) -> None:
         self._spec, self._state, self._device, self._autocast = spec, state, device, autocast
+        self._world = world
+        self._noise = () if world.leads else (world.rank,)
+        self._shows_terms = len(spec.losses) > 1 or bool(state.critics)
 
-    def __call__(self, batch: Batch, step: int, rate_factor: float) -> dict[str, Tensor]:
-        """Train one step on `batch`; returns the loss of each network (and of the RGB picture, `rgb`).
+    def __call__(self, batch: Batch, step: int, rate_factor: float) -> Losses:
+        """Train one step on `batch`; the losses returned are means over all processes.
 
         Args:
-            batch: LR and HR patches.
+            batch: LR and HR patches: this process's share of the step's.
             step: counts from 0; noise inside networks and losses is a function of it.
             rate_factor: what the schedule makes of the learning rate at this step.
         """
-        logs: dict[str, Tensor] = {}
+        losses = Losses()
         for group, planes in self._state.groups.items():
-            loss = self._losses(batch, step, planes, logs)
-            self._update(group, loss, rate_factor)
+            network = self._state.networks.get(planes[0])
+            if isinstance(network, Trained):
+                self._let_train(planes[0], network, batch, step, losses, rate_factor)
+                continue
+            with _frozen(self._state.critics):
+                views = self._views(batch, step, planes)
+                loss = self._sum(views, step, losses)
+                self._backward(self._state.owners(group), loss, rate_factor, self._state.scalers.get(group))
+            self._train_critics(views, step, losses, rate_factor)
+        self._world.average(self._state.running())
         if self._spec.ema is not None:
             # The first averages are short, so that random weights are forgotten at once.
             short = (1 + step) / (10 + step) if self._spec.origin is None else 1.0
             self._state.average(min(self._spec.ema, short))
-        return {name: value.detach() for name, value in logs.items()}
+        totals = {name: value.detach() for name, value in losses.totals.items()}
+        terms = {name: value.detach() for name, value in losses.terms.items()}
+        self._world.average([*totals.values(), *terms.values()])
+        return Losses(totals, terms)
 
-    def _losses(self, batch: Batch, step: int, planes: tuple[Plane, ...], logs: dict[str, Tensor]) -> Tensor:
+    def _views(self, batch: Batch, step: int, planes: tuple[Plane, ...]) -> list[_View]:
+        """Predict with networks that share a backward pass, and say which losses look at what."""
         predictions: dict[Plane, Prediction] = {}
-        total = torch.zeros((), device=self._device)
+        views = []
         for plane in planes:
             lr = plane_of(batch.lr, plane).contiguous(memory_format=torch.channels_last)
             predictions[plane] = self._forward(lr, step, plane)
             hr = {scale: plane_of(pixels, plane) for scale, pixels in batch.hr.items()}
-            plane_losses = [one for one in self._state.losses[plane] if one.component.domain == "plane"]
-            if plane_losses:
-                logs[plane] = self._sum(plane_losses, predictions[plane], hr, lr, step)
-                total = total + logs[plane]
-        rgb_losses = [loss for loss in self._state.losses.get("rgb", []) if loss.component.domain == "rgb"]
-        if rgb_losses:
+            own = [one for one in self._state.losses[plane] if one.component.domain == "plane"]
+            views.append(_View(plane, own, predictions[plane], hr, lr))
+        joint = [one for one in self._state.losses.get("rgb", []) if one.component.domain == "rgb"]
+        if joint:
             sr = compose(self._spec.network_channels, predictions, batch.lr)
-            joint = self._sum(rgb_losses, sr, batch.hr, batch.lr, step)
-            logs["rgb"] = logs["rgb"] + joint if "rgb" in logs else joint
-            total = total + joint
-        return total
+            views.append(_View("rgb", joint, sr, batch.hr, batch.lr))
+        return [view for view in views if view.losses]
 
     def _forward(self, lr: Tensor, step: int, plane: Plane) -> "Prediction":
-        torch.manual_seed(seed_of("step", self._spec.seed, step, plane))
-        with torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None):
+        with self._seeded(plane, step):
             output = self._state.networks[plane](lr)
         prediction = as_prediction(output, self._spec.scale)
         return {scale: sr.float() for scale, sr in prediction.items()}
 
-    def _sum(
-        self, losses: list[BoundLoss], sr: "Prediction", hr: Mapping[int, Tensor], lr: Tensor, step: int
-    ) -> Tensor:
-        return torch.stack([loss(sr, hr, lr, self._spec.scale, step) for loss in losses]).sum()
+    def _seeded(self, plane: Plane, step: int) -> torch.autocast:
+        """Seed torch's generator, and compute as the engine says."""
+        torch.manual_seed(seed_of("step", self._spec.seed, step, plane, *self._noise))
+        return torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
-    def _update(self, group: str, loss: Tensor, rate_factor: float) -> None:
-        scaler = self._state.scalers.get(group)
+    def _sum(self, views: Sequence[_View], step: int, losses: Losses) -> Tensor:
+        """The sum of all losses, each noted in `losses` too."""
+        total = torch.zeros((), device=self._device)
+        for view in views:
+            terms = {
+                loss.title: loss(view.sr, view.hr, view.lr, self._spec.scale, step) for loss in view.losses
+            }
+            own = torch.stack(list(terms.values())).sum()
+            losses.totals[view.owner] = (
+                losses.totals[view.owner] + own if view.owner in losses.totals else own
+            )
+            total = total + own
+            if self._shows_terms:
+                losses.terms.update(terms)
+        return total
+
+    def _train_critics(self, views: Sequence[_View], step: int, losses: Losses, rate_factor: float) -> None:
+        """Train critics on the pictures that they have just judged: in float32, which needs no scaler."""
+        for view in views:
+            for loss in view.losses:
+                if critic_of(loss) not in self._state.optimizers:
+                    continue
+                value = loss.critic_loss(view.sr, view.hr, view.lr, self._spec.scale, step)
+                if value is not None:
+                    self._backward([critic_of(loss)], value, rate_factor, None)
+                resting = torch.zeros((), device=self._device)
+                losses.terms[f"{loss.title} critic"] = resting if value is None else value
+
+    def _let_train(
+        self, plane: Plane, network: Trained, batch: Batch, step: int, losses: Losses, rate_factor: float
+    ) -> None:
+        """A step of a trainer's own making."""
+
+        def update(loss: Tensor, *names: str) -> None:
+            owners = [f"{plane}.{name}" for name in names] or [
+                owner for owner in self._state.optimizers if owner.startswith(f"{plane}.")
+            ]
+            with torch.autocast(self._device.type, enabled=False):
+                self._backward(owners, loss, rate_factor, self._state.scalers.get(plane))
+
+        lr = plane_of(batch.lr, plane).contiguous(memory_format=torch.channels_last)
+        hr = {scale: plane_of(pixels, plane) for scale, pixels in batch.hr.items()}
+        with self._seeded(plane, step):
+            logs = network.trainer.step(network.parts, lr, hr, step, update)
+        losses.totals[plane] = logs["loss"]
+        losses.terms.update({f"{plane}/{name}": one for name, one in logs.items() if name != "loss"})
+
+    def _backward(
+        self, owners: Sequence[str], loss: Tensor, rate_factor: float, scaler: torch.amp.GradScaler | None
+    ) -> None:
+        """Gradients of `loss`, and a step of the optimizers `owners`."""
         torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
-        for owner in self._state.owners(group):
+        trained = [parameter for owner in owners for parameter in self._state.parameters(owner)]
+        # Before they are clipped, and looked through for what fp16 cannot hold: all processes do the same.
+        self._world.average([one.grad for one in trained if one.grad is not None])
+        for owner in owners:
             optimizer = self._state.optimizers[owner]
             for parameters in optimizer.param_groups:
                 parameters["lr"] = (self._spec.learning_rate or 0.0) * rate_factor
@@ -103,3 +200,15 @@ class TrainStep:
             optimizer.zero_grad(set_to_none=True)
         if scaler is not None:
             scaler.update()
+
+
+@contextmanager
+def _frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Networks are judged by critics, and do not train them."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

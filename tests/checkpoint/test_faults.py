@@ -9,13 +9,14 @@ import shutil
 
 import pytest
 import torch
-from small import hashes, picture_folder, small_arguments
+from small import picture_folder, small_arguments
 from small import srbench as run_srbench
 
 from srbench.checkpoint.format import HASHED, MANIFEST, Checkpoint
 from srbench.checkpoint.read import read_checkpoint, read_latest
 from srbench.checkpoint.write import prune, write_checkpoint
 from srbench.errors import CheckpointError
+from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record, write_record
 

@@ -23,8 +23,8 @@ from PIL import Image
 from small import MODEL, dataset_text, picture_folder, small_arguments
 from small import srbench as run_srbench
 
-from srbench.metrics import lpips_weights
-from srbench.metrics.lpips_weights import BACKBONES
+from srbench.metrics import backbones
+from srbench.metrics.backbones import BACKBONES
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
@@ -284,7 +284,7 @@ def test_weights_of_lpips_are_never_unpickled(
         (tmp_path / where / name).write_bytes(kind(Trap(marker)))
         named = ("--lpips-weights", str(tmp_path / "named")) if "named" in where else ()
         line = ["eval", run.name, "--metric", "lpips", "--results", str(store), *named]
-        assert "LPIPS (alex) is left empty" in outcome(line, monkeypatch, capsys, (0,))
+        assert "LPIPS (alex) cannot be computed" in outcome(line, monkeypatch, capsys, (0,))
 
 
 def test_not_even_published_weights_of_the_right_hash_are_unpickled(marker, tmp_path):
@@ -296,7 +296,7 @@ def test_not_even_published_weights_of_the_right_hash_are_unpickled(marker, tmp_
         backbone.name, file.name, file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest()
     )
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
-        lpips_weights._read_published(file, trapped)
+        backbones._read_published(file, trapped)
 
 
 @pytest.mark.parametrize("kind", [raw_pickle, torch_zip, archive], ids=lambda one: one.__name__)

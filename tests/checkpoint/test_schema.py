@@ -5,13 +5,14 @@ import json
 import shutil
 
 import pytest
-from small import hashes, picture_folder, small_arguments
+from small import picture_folder, small_arguments
 from small import srbench as run_srbench
 
 from srbench.checkpoint import format as checkpoint_format
 from srbench.checkpoint import read
 from srbench.checkpoint.format import MANIFEST, STATE_JSON, Checkpoint
 from srbench.files import canonical_json
+from srbench.prove.hashes import hashes
 
 EVERY = ("--eval-every", "2", "--save-every", "0")
 

@@ -9,6 +9,7 @@ from PIL import Image
 from small import picture_folder, small_arguments, srbench
 
 from srbench.errors import UsageError
+from srbench.metrics.backbones import set_weights_dir
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,12 +75,64 @@ def test_a_run_is_probed_on_its_own_test_half(monkeypatch, capsys, tmp_path):
     assert "No picture of test has 64×64 pixels" in " ".join(capsys.readouterr().err.split())
 
 
+def test_degradation_says_how_lr_is_made(monkeypatch, capsys):
+    """LR that is not rounded leaves less error in the rings it carries."""
+    line = ["-q", "probe", "--loss", "l1", "--channels", "y", "--patches", "6", "--format", "json"]
+    shares = []
+    for more in ([], ["--degradation", "bicubic"], ["--degradation", "bicubic:round=false"]):
+        assert srbench([*line, *more], monkeypatch) == 0
+        rings = json.loads(capsys.readouterr().out)["rings"]
+        shares.append([one["error_share"] for one in rings])
+    assert shares[0] == shares[1]
+    assert shares[2] == pytest.approx(shares[0], rel=0.05)
+    assert shares[2][0] < shares[0][0]
+
+
+def test_lpips_is_probed_with_the_weights_of_a_folder(assets, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SRBENCH_OFFLINE", "1")
+    monkeypatch.setenv("SRBENCH_CACHE", str(tmp_path / "cache"))
+    line = ["-q", "probe", "--loss", "lpips:net=squeeze", "--patches", "6", "--format", "json"]
+    try:
+        assert srbench([*line, "--lpips-weights", str(tmp_path)], monkeypatch) == UsageError.exit_code
+        said = " ".join(capsys.readouterr().err.split())
+        assert said.startswith(
+            "Loss 'lpips' cannot be used here. LPIPS (squeeze) cannot be computed: its weights"
+        )
+        assert srbench([*line, "--lpips-weights", str(assets / "weights")], monkeypatch) == 0
+    finally:
+        set_weights_dir(None)
+    (loss,) = json.loads(capsys.readouterr().out)["losses"]
+    assert sum(map(abs, loss["pull"])) > 0
+
+
+def test_a_run_whose_own_loss_has_no_weights_here_is_one_sentence(assets, monkeypatch, capsys, tmp_path):
+    pictures, results = picture_folder(tmp_path / "pictures"), tmp_path / "results"
+    arguments = small_arguments(pictures, results, "--lpips-weights", str(assets / "weights"))
+    arguments[arguments.index("charbonnier")] = "lpips:net=squeeze"
+    arguments[arguments.index("--patch") + 1] = "36"
+    monkeypatch.setenv("SRBENCH_OFFLINE", "1")
+    monkeypatch.setenv("SRBENCH_CACHE", str(tmp_path / "cache"))
+    try:
+        assert srbench(arguments, monkeypatch) == 0
+        capsys.readouterr()
+        assert (
+            srbench(["-q", "probe", "lapsrn", "--results", str(results)], monkeypatch) == UsageError.exit_code
+        )
+    finally:
+        set_weights_dir(None)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("Loss 'lpips' cannot be used here. LPIPS (squeeze) cannot be computed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "There is no loss to look at. Give --loss charbonnier,l1"),
         (["--model", "bicubic"], "There is no loss to look at"),
         (["run", "--model", "bicubic"], "stand in place of a run"),
+        (["run", "--degradation", "bicubic"], "stand in place of a run"),
+        (["--loss", "l1", "--degradation", "bicubik"], "Did you mean 'bicubic'?"),
+        (["--loss", "lpips", "--lpips-weights", "nowhere"], "--lpips-weights nowhere is no folder"),
         (["--loss", "charbonier"], "Did you mean 'charbonnier'?"),
         (["--loss", "l1", "--png", "pull.bmp"], "End its name in .png or .svg or .pdf"),
         (["--loss", "l1", "--model", "lapsrn", "--scale", "5"], "cannot do ×5"),

@@ -238,12 +238,16 @@ def test_options_are_frozen():
     assert " ".join(options["run"]) == (
         "--batch --border --channels --clip --dataset --degradation --determinism --device --dry-run --ema "
         "--epochs --eval-every --fork --fork-optimizer --grey --init --loss --lpips-weights --lr --max-time "
-        "--metric --model --optimizer --overlap --patch --patience --precision --recipe --results "
-        "--save-every --save-images --scale --schedule --seed --self-ensemble --steps --test --tile"
+        "--metric --model --optimizer --overlap --patch --patience --precision --processes --recipe "
+        "--results --save-every --save-images --scale --schedule --seed --self-ensemble --steps --test --tile"
     )
     assert " ".join(options["eval"]) == (
         "--allow-missing --border --channels --degradation --device --grey --lpips-weights --metric --model "
         "--name --overlap --pictures --results --save-images --scale --self-ensemble --test --tile --weights"
+    )
+    assert " ".join(options["probe"]) == (
+        "--channels --degradation --device --format --loss --lpips-weights --model --patches --png --results "
+        "--scale --test"
     )
     for one in command.commands.values():
         for parameter in one.params:

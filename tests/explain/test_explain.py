@@ -20,7 +20,7 @@ from srbench.explain import Number, explain
 from srbench.explain.sources import FolderSource, RunSource
 from srbench.foreign.jobs import weights_jobs
 from srbench.inference import Inference
-from srbench.metrics.lpips import set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
 from srbench.plan import plan
 from srbench.spec import RunSpec
 from srbench.store.runs import find_run
@@ -322,7 +322,7 @@ def test_lpips_by_the_package_itself(root, assets, fed):
     finally:
         set_weights_dir(None)
     assert_explains(found, {"net": "LPIPS (squeeze)", "range": fed, "LPIPS border": "no border"})
-    assert any("LPIPS (vgg) is not tried" in note for note in found.notes)
+    assert any("LPIPS (vgg) cannot be computed" in note for note in found.notes)
 
 
 # --- runs: how LR was made, which output, how SR was made
@@ -515,7 +515,9 @@ def test_pictures_left_out_of_a_mean_are_counted(root, tmp_path):
 def test_no_number_and_no_lpips_are_refused(root):
     with pytest.raises(UsageError, match="no number to explain"):
         in_folder(root)
-    with pytest.raises(UsageError, match=r"No LPIPS can be computed here\. LPIPS \(alex\) is not tried"):
+    with pytest.raises(
+        UsageError, match=r"No LPIPS can be computed here\. LPIPS \(alex\) cannot be computed"
+    ):
         in_folder(root, lpips="0.1")
 
 

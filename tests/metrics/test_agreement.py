@@ -13,7 +13,8 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchvision import models
 
-from srbench.metrics.lpips import lpips, set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
+from srbench.metrics.lpips import lpips
 from srbench.metrics.psnr import psnr
 from srbench.metrics.ssim import ssim
 

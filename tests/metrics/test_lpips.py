@@ -11,7 +11,8 @@ from skimage import data
 from torchvision import models
 
 from srbench.errors import MetricUnavailable
-from srbench.metrics.lpips import facts, lpips, set_weights_dir
+from srbench.metrics.backbones import set_weights_dir
+from srbench.metrics.lpips import facts, lpips
 
 PHOTO = torch.from_numpy(data.chelsea()[60:160, 100:237].copy()).permute(2, 0, 1)[None] / 255
 BUILDERS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
@@ -107,9 +108,9 @@ def test_failure_is_one_clear_paragraph_tried_once(file_server, tmp_path, monkey
         with pytest.raises(MetricUnavailable) as caught:
             ask("alex")
         assert str(caught.value) == (
-            f"LPIPS (alex) is left empty: its weights are neither in {tmp_path} nor could they be downloaded "
-            "(the server answers 404). Copy alexnet-owt-7be5be79.pth or alexnet-features.safetensors there, "
-            "or pass --lpips-weights DIR. All other columns are complete."
+            f"LPIPS (alex) cannot be computed: its weights are neither in {tmp_path} nor could they be "
+            "downloaded (the server answers 404). Copy alexnet-owt-7be5be79.pth or "
+            "alexnet-features.safetensors there, or pass --lpips-weights DIR."
         )
     assert file_server.requests == 2  # one download with its one retry
 

@@ -25,6 +25,28 @@ def test_gradient_is_that_of_numpy():
     assert gradient()(sr, hr).item() == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 6), (6, 1), (1, 1)])
+def test_gradient_of_a_single_row_or_column_is_that_along_the_other_axis(height, width):
+    sr, hr = pair(height, width)
+    sr.requires_grad_()
+    loss = gradient()(sr, hr)
+    loss.backward()
+    along = np.diff((sr - hr).detach().numpy().reshape(-1, max(height, width)))
+    assert loss.item() == pytest.approx(np.abs(along).mean() if along.size else 0, abs=1e-12)
+    assert sr.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ffl_with_a_large_alpha_sees_the_worst_frequency_of_each_plane_alone(dtype):
+    """The limit of the formula: that frequency and its mirror image have weight 1, all others 0."""
+    sr, hr = (one.to(dtype) for one in pair(16, 16))
+    loss = ffl(alpha=1e4)(1e-3 * sr, 1e-3 * hr)
+    spectrum = np.abs(np.fft.fft2(1e-3 * (sr - hr).double().numpy(), norm="ortho")).reshape(4, -1)
+    worst = spectrum.max(axis=-1)
+    twice = (spectrum > worst[:, None] * (1 - 1e-9)).sum(axis=-1)
+    assert loss.item() == pytest.approx((twice * worst**2).sum() / spectrum.size, rel=1e-2)
+
+
 @pytest.mark.parametrize(("alpha", "patch_factor"), [(1.0, 1), (0.5, 1), (1.0, 2), (0.0, 1)])
 def test_ffl_is_that_of_numpy(alpha, patch_factor):
     sr, hr = pair(16, 20)
@@ -113,8 +135,8 @@ def test_shapes_must_be_equal(build):
         (lambda: ffl(alpha=-1), "alpha from 0"),
         (lambda: ffl(patch_factor=0), "patch_factor from 1"),
         (lambda: laplacian(0), "at least 1 level"),
-        (lambda: laplacian(4)(*pair(8, 32)), "they take 16 a side"),
-        (lambda: ffl(patch_factor=3)(*pair(8, 8)), "cannot be cut into 3×3"),
+        (lambda: laplacian(4)(*pair(8, 32)), "needs at least 16 pixels a side, not 32×8"),
+        (lambda: ffl(patch_factor=3)(*pair(8, 8)), "needs sides that are multiples of 3, not 8×8"),
     ],
 )
 def test_what_cannot_be_is_said(call, message):

@@ -8,8 +8,8 @@ from small import picture_folder, small_arguments, srbench
 
 from srbench.errors import UsageError
 from srbench.metrics import lpips as module
+from srbench.metrics.backbones import set_weights_dir
 from srbench.metrics.lpips import lpips as metric
-from srbench.metrics.lpips import set_weights_dir
 from srbench.plan import plan
 from srbench.registry import registry
 from srbench.spec import RunSpec
@@ -90,7 +90,7 @@ def test_a_sum_with_it_trains_three_networks_and_names_its_weights_in_the_spec(
 def test_every_network_feels_it(weights, pictures):
     from small import small_job
 
-    job = small_job(pictures, losses=("lpips:net=squeeze",))
+    job = small_job(pictures, losses=("lpips:net=squeeze",), settings={"patch": 36})
     state = TrainingState(job.spec, torch.device("cpu"), fp16=False)
     (bound,) = bind_losses(job.spec.loss, ("r", "g", "b"), 0, torch.device("cpu"))["rgb"]
     planes = {plane: network(torch.rand(1, 1, 12, 12)) for plane, network in state.networks.items()}
@@ -107,8 +107,13 @@ def test_without_weights_the_line_is_refused_before_anything_is_written(pictures
     monkeypatch.setenv("SRBENCH_CACHE", str(tmp_path))
     set_weights_dir(tmp_path)
     try:
-        with pytest.raises(UsageError, match=r"Loss 'lpips' cannot be used here. LPIPS \(vgg\)"):
+        with pytest.raises(UsageError) as refused:
             plan(small_request(pictures, losses=("l1+lpips",)))
+        assert str(refused.value) == (
+            f"Loss 'lpips' cannot be used here. LPIPS (vgg) cannot be computed: its weights are neither in "
+            f"{tmp_path} nor could they be downloaded (SRBENCH_OFFLINE=1 is set). Copy vgg16-397923af.pth or "
+            "vgg16-features.safetensors there, or pass --lpips-weights DIR."
+        )
     finally:
         set_weights_dir(None)
     assert registry().find("loss", "lpips").domain == "rgb"

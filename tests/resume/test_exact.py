@@ -1,62 +1,29 @@
 """Exact resume, over everything that training changes, and the end that history decides."""
 
 import json
-import types
 
 import pytest
-import torch
-from small import StopAt, hashes, picture_folder, small_job
-from torch import nn
+from small import StopAt, noisy_plugin, picture_folder, settings, small_job, train_whole_and_in_parts
 
-from srbench.api import hookimpl
 from srbench.errors import UsageError
-from srbench.evaluate.scoring import Scoring, resolve_metrics
-from srbench.executors.local import Settings, execute
+from srbench.executors.local import execute
 from srbench.plan import Budget
-from srbench.plugins import Plugin, host
-from srbench.registry import registry
+from srbench.prove.hashes import hashes
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
-from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
-
-
-class Noisy(nn.Sequential):
-    """Batch norm, whose buffers training moves, and dropout, which draws."""
-
-    def __init__(self, planes, scale):
-        super().__init__(
-            nn.Conv2d(planes, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout2d(0.2),
-            nn.Conv2d(8, planes * scale**2, 3, padding=1), nn.PixelShuffle(scale),
-        )  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
 def plugin():
-    @hookimpl
-    def register_models(register):
-        register("noisy", lambda planes, scale: Noisy(planes, scale))
-
-    made = types.ModuleType("noisy")
-    made.register_models = register_models
-    host().add(made, Plugin("noisy", "noisy-dist", "1.0"))
-    registry.cache_clear()
-    yield
-    host().manager.unregister(made)
-    registry.cache_clear()
+    with noisy_plugin():
+        yield
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     return picture_folder(tmp_path_factory.mktemp("pictures"))
-
-
-def settings(**cadence):
-    scoring = Scoring(*resolve_metrics(["psnr"]))
-    return Settings(
-        torch.device("cpu"), "exact", Cadence(**{"eval_every": 3, **cadence}), scoring, quiet=True
-    )
 
 
 def paths_of(results, job):
@@ -73,9 +40,7 @@ def test_every_kind_of_state_resumes_exactly(pictures, tmp_path, optimizer, ema,
         pictures, models=("noisy",), channels=(channels,), precision=precision, settings=change,
         budget=Budget(steps=8),
     )  # fmt: skip
-    execute([job], tmp_path / "whole", settings(), Stop())
-    for looks in (9, 12, 14, 10**6):
-        execute([job], tmp_path / "parts", settings(save_every_s=0), StopAt(looks))
+    train_whole_and_in_parts(job, tmp_path)
     assert hashes(tmp_path / "parts") == hashes(tmp_path / "whole")
     folder = max(paths_of(tmp_path / "whole", job).checkpoints.iterdir())
     state = json.loads((folder / "state.json").read_text())

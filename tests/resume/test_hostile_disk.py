@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from small import hashes, picture_folder, small_arguments, srbench
+from small import picture_folder, small_arguments, srbench
+
+from srbench.prove.hashes import hashes
 
 EVERY = ("--eval-every", "2", "--save-every", "0")
 
@@ -79,11 +81,11 @@ def said(capsys):
 
 PLACES = {
     "from the start": ("srbench.executors.local:run_lock", 1),
-    "the first record": ("srbench.train.loop:write_record", 1),
-    "the first checkpoint": ("srbench.train.loop:write_checkpoint", 1),
-    "a later checkpoint": ("srbench.train.loop:write_checkpoint", 3),
-    "the record of a checkpoint": ("srbench.train.loop:write_record", 4),
-    "history": ("srbench.train.loop:append_line", 3),
+    "the first record": ("srbench.train.journal:write_record", 1),
+    "the first checkpoint": ("srbench.train.journal:write_checkpoint", 1),
+    "a later checkpoint": ("srbench.train.journal:write_checkpoint", 3),
+    "the record of a checkpoint": ("srbench.train.journal:write_record", 4),
+    "history": ("srbench.train.journal:append_line", 3),
     "scores": ("srbench.evaluate:write_scores", 2),
     "summary": ("srbench.evaluate:write_summary", 2),
 }
@@ -142,7 +144,7 @@ def rename_store(results):
 
 
 TRAINING = ("srbench.train.step:TrainStep.__call__", 6)
-SAVING = ("srbench.train.loop:write_checkpoint", 3)
+SAVING = ("srbench.train.journal:write_checkpoint", 3)
 SCORING = ("srbench.evaluate.scorer:called_with", 1)
 
 

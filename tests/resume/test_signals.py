@@ -8,7 +8,9 @@ import sys
 import time
 
 import pytest
-from small import hashes, picture_folder, small_arguments
+from small import picture_folder, small_arguments
+
+from srbench.prove.hashes import hashes
 
 RUN = [sys.executable, "-m", "srbench"]
 

@@ -7,7 +7,9 @@ import threading
 import time
 
 import pytest
-from small import hashes, picture_folder, small_arguments, srbench
+from small import picture_folder, small_arguments, srbench
+
+from srbench.prove.hashes import hashes
 
 LIMIT_S = 10
 
@@ -64,8 +66,8 @@ PHASES = {
     "decoding training pictures": "srbench.images.tiles:read_rgb",
     "decoding validation pictures": "srbench.train.validate:read_rgb",
     "training": "srbench.train.step:TrainStep.__call__",
-    "copying a checkpoint": "srbench.train.loop:copied",
-    "writing a checkpoint": "srbench.train.loop:write_checkpoint",
+    "copying a checkpoint": "srbench.train.journal:copied",
+    "writing a checkpoint": "srbench.train.journal:write_checkpoint",
     "validation": "srbench.train.validate:predict",
     "scoring": "srbench.predict:predict",
     "metrics": "srbench.evaluate.scorer:called_with",

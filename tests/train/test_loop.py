@@ -6,12 +6,13 @@ import math
 
 import pytest
 import torch
-from small import StopAt, hashes, picture_folder, small_job, small_request
+from small import StopAt, picture_folder, small_job, small_request
 
 from srbench.errors import DivergedError, StoppedError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.plan import Budget, plan
+from srbench.prove.hashes import hashes
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record

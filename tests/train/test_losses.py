@@ -5,7 +5,7 @@ import types
 
 import pytest
 import torch
-from small import StopAt, hashes, picture_folder, small_job
+from small import StopAt, picture_folder, small_job
 from torch import nn
 
 from srbench.api import hookimpl
@@ -14,13 +14,14 @@ from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.plugins import Plugin, host
+from srbench.prove.hashes import hashes
 from srbench.registry import registry
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
 from srbench.train.device import apply_engine, choose_engine
 from srbench.train.loop import Cadence
 from srbench.train.state import TrainingState
-from srbench.train.step import TrainStep
+from srbench.train.step import Losses, TrainStep
 from srbench.train.stop import Stop
 
 CPU = torch.device("cpu")
@@ -105,9 +106,9 @@ def test_a_loss_on_the_rgb_picture_reaches_every_network_and_agrees_with_finite_
     spec = small_job(pictures, losses=("rgb_l2",), channels=(channels,)).spec
     state, step = step_of(spec)
     patches = batch()
-    logs = {}
-    loss = step._losses(patches, 0, tuple(state.networks), logs)
-    assert set(logs) == {"rgb"}
+    logs = Losses()
+    loss = step._sum(step._views(patches, 0, tuple(state.networks)), 0, logs)
+    assert set(logs.totals) == {"rgb"}
     loss.backward()
     for network in state.networks.values():
         weight = network.get_submodule("level1_residual_conv").weight
@@ -117,7 +118,7 @@ def test_a_loss_on_the_rgb_picture_reaches_every_network_and_agrees_with_finite_
         for sign in (1, -1):
             with torch.no_grad():
                 weight[where] += sign * epsilon
-                values.append(float(step._losses(patches, 0, tuple(state.networks), {})))
+                values.append(float(step._sum(step._views(patches, 0, tuple(state.networks)), 0, Losses())))
                 weight[where] -= sign * epsilon
         # The loss is quadratic in this weight, so the central difference has no error but rounding.
         assert weight.grad[where].item() == pytest.approx(
@@ -133,7 +134,10 @@ def test_a_sum_of_losses_is_the_weighted_sum_and_scales_are_as_registered(pictur
         state, step = step_of(spec)
         with torch.no_grad():
             values[text] = float(
-                sum(step._losses(patches, 0, planes, {}) for planes in state.groups.values())
+                sum(
+                    step._sum(step._views(patches, 0, planes), 0, Losses())
+                    for planes in state.groups.values()
+                )
             )
     assert values["last_l2"] < values["l2"]
     assert values["l2+0.5*last_l2"] == pytest.approx(values["l2"] + 0.5 * values["last_l2"], rel=1e-5)

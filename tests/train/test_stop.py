@@ -12,7 +12,7 @@ from srbench.executors.local import Settings, execute
 from srbench.plan import Budget
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
-from srbench.train import loop
+from srbench.train import journal
 from srbench.train.loop import Cadence
 from srbench.train.stop import Stop, parse_duration, time_limit
 
@@ -49,13 +49,13 @@ def test_time_is_left_for_what_is_reserved():
 
 def test_a_run_on_a_slow_disk_is_saved_before_its_limit(tmp_path, monkeypatch):
     """A disk that takes 0.6 s a checkpoint: the last one is there when the time is over."""
-    write = loop.write_checkpoint
+    write = journal.write_checkpoint
 
     def slowly(*arguments):
         time.sleep(0.6)
         return write(*arguments)
 
-    monkeypatch.setattr(loop, "write_checkpoint", slowly)
+    monkeypatch.setattr(journal, "write_checkpoint", slowly)
     job = small_job(picture_folder(tmp_path / "pictures"), budget=Budget(steps=10**6))
     settings = Settings(
         torch.device("cpu"), "exact", Cadence(0.1, 10**6), Scoring(*resolve_metrics(["psnr"])), quiet=True

@@ -10,7 +10,7 @@ from torchvision import models
 
 from srbench.errors import MetricUnavailable
 from srbench.images.download import cache_dir
-from srbench.metrics.lpips_weights import BACKBONES, Backbone, features_sha256, find_features
+from srbench.metrics.backbones import BACKBONES, Backbone, features_sha256, find_features
 
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -46,7 +46,7 @@ def backbone(published):
 
 
 def find(backbone, named=None, url=NOWHERE):
-    return find_features("squeeze", backbone, named, url)
+    return find_features(backbone, named, url)
 
 
 @pytest.mark.parametrize("place", [".", "lpips"])
@@ -125,7 +125,7 @@ def test_features_file_that_is_cut_off_is_named(backbone, features, tmp_path):
     path = tmp_path / backbone.features_file
     save_file(features, path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(MetricUnavailable, match=r"LPIPS \(squeeze\) is left empty: .* is damaged"):
+    with pytest.raises(MetricUnavailable, match=r"^/.*-features.safetensors is damaged"):
         find(backbone, tmp_path)
 
 
@@ -157,4 +157,5 @@ def test_names_of_features_files():
         "alexnet-features.safetensors",
         "vgg16-features.safetensors",
         "squeezenet1_1-features.safetensors",
+        "vgg19-features.safetensors",
     ]

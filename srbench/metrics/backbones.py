@@ -1,16 +1,17 @@
-"""Where the backbones of LPIPS come from: a folder the user names, srbench's cache, or a download."""
+"""ImageNet networks that pictures are compared by: from a folder the user names, the cache, or a download."""
 
 import hashlib
 import logging
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srbench.errors import MetricUnavailable, StoreError
 from srbench.files import sha256_file, write_atomic
@@ -19,6 +20,8 @@ from srbench.images.download import DownloadError, cache_dir, fetch
 _log = logging.getLogger(__name__)
 
 Net: TypeAlias = Literal["alex", "vgg", "squeeze"]
+"""Those that LPIPS has, by its own words: `vgg` is VGG16."""
+AnyNet: TypeAlias = Literal["alex", "vgg", "squeeze", "vgg19"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Backbone:
     """One ImageNet network as torchvision publishes it.
 
     Args:
-        name: torchvision's builder; its convolutional part `features` is what LPIPS uses.
+        name: torchvision's builder; its convolutional part `features` is what is used.
         file: name on the server.
         size_bytes: of that file.
         sha256: of that file.
@@ -43,7 +46,7 @@ class Backbone:
         return f"{self.name}-features.safetensors"
 
 
-BACKBONES: Mapping[Net, Backbone] = {
+BACKBONES: Mapping[AnyNet, Backbone] = {
     "alex": Backbone(
         "alexnet",
         "alexnet-owt-7be5be79.pth",
@@ -62,7 +65,25 @@ BACKBONES: Mapping[Net, Backbone] = {
         4_958_839,
         "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
     ),
+    "vgg19": Backbone(
+        "vgg19",
+        "vgg19-dcbb9e9d.pth",
+        574_673_361,
+        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+    ),
 }
+
+
+class Weights(NamedTuple):
+    """The convolutional weights of a backbone, and the hash that names them."""
+
+    features: dict[str, Tensor]
+    sha256: str
+
+
+_weights_dir: Path | None = None
+_outcomes: dict[AnyNet, Weights | str] = {}  # or why there are none
+_finding = threading.Lock()
 
 
 class DamagedWeightsError(Exception):
@@ -74,14 +95,77 @@ def weights_url() -> str:
     return os.environ.get("SRBENCH_LPIPS_URL") or "https://download.pytorch.org/models/"
 
 
-def find_features(net: Net, backbone: Backbone, named: Path | None, url: str) -> dict[str, Tensor]:
+def set_weights_dir(path: Path | None) -> None:
+    """Search `path` (and its `lpips/`) for backbone weights first; goes before `SRBENCH_LPIPS_WEIGHTS`.
+
+    Forgets what was found, or found missing, before. None: no folder is named.
+    """
+    global _weights_dir
+    with _finding:
+        _weights_dir = path
+        _outcomes.clear()
+
+
+def weights_dir() -> Path | None:
+    """The folder that is searched first: the one set, else that of `SRBENCH_LPIPS_WEIGHTS`; None: none."""
+    named = _weights_dir or os.environ.get("SRBENCH_LPIPS_WEIGHTS")
+    return Path(named).expanduser() if named else None
+
+
+def find_weights(net: AnyNet, what: str) -> Weights:
+    """The weights of a backbone, looked for once a process; so is the failure to find them.
+
+    Args:
+        net: which.
+        what: is computed with them, for messages: `LPIPS (vgg)`.
+
+    Raises:
+        ValueError: `net` is none of the backbones.
+        MetricUnavailable: no sound file is to be had; one paragraph says where was looked and what to do.
+    """
+    if net not in BACKBONES:
+        raise ValueError(f"net is none of {', '.join(BACKBONES)}: {net!r}")
+    with _finding:
+        if net not in _outcomes:
+            try:
+                features = find_features(BACKBONES[net], weights_dir(), weights_url())
+                _outcomes[net] = Weights(features, features_sha256(features))
+            except MetricUnavailable as unavailable:
+                # Not the exception: its traceback holds on to every frame.
+                _outcomes[net] = str(unavailable)
+        outcome = _outcomes[net]
+    if isinstance(outcome, str):
+        raise MetricUnavailable(f"{what} cannot be computed: {outcome}")
+    return outcome
+
+
+def build_features(net: AnyNet, what: str) -> nn.Sequential:
+    """The convolutional part of a backbone with its weights, frozen, on the CPU; a new one each time.
+
+    RGB `(N, 3, H, W)`, normalised by ImageNet's mean and deviation → features. No layer works in place.
+
+    Args, Raises: as `find_weights`.
+    """
+    from torchvision import models
+
+    found = find_weights(net, what)
+    with torch.random.fork_rng(devices=[]):  # torchvision draws weights before ours are loaded
+        network = models.get_model(BACKBONES[net].name, weights=None).features
+    network.load_state_dict({key.removeprefix("features."): one for key, one in found.features.items()})
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    features: nn.Sequential = network.requires_grad_(False).eval()
+    return features
+
+
+def find_features(backbone: Backbone, named: Path | None, url: str) -> dict[str, Tensor]:
     """The convolutional weights of a backbone, from the first place that has them.
 
     A file in the user's folder that is damaged is an error, never skipped; a damaged one in the cache is
     downloaded again.
 
     Args:
-        net: LPIPS's word for the backbone, for messages.
         backbone: file names, size and hash.
         named: the user's folder, searched directly and in its `lpips/`; None: there is none.
         url: the folder on the network.
@@ -90,7 +174,7 @@ def find_features(net: Net, backbone: Backbone, named: Path | None, url: str) ->
         torchvision's keys (`features.0.weight`, …) → float32 on the CPU.
 
     Raises:
-        MetricUnavailable: no sound file is to be had; one paragraph says where was looked and what to do.
+        MetricUnavailable: no sound file is to be had; a clause says where was looked and what to do.
     """
     folder = cache_dir() / "lpips"
     cached = folder / backbone.features_file
@@ -109,21 +193,19 @@ def find_features(net: Net, backbone: Backbone, named: Path | None, url: str) ->
         return _download(backbone, url, cached)
     except DamagedWeightsError as damage:
         raise MetricUnavailable(
-            f"LPIPS ({net}) is left empty: {damage}. Copy it again, or take it away and another source is "
-            "tried. All other columns are complete."
+            f"{damage}. Copy it again, or take it away and another source is tried."
         ) from damage
     except DownloadError as error:
         place = named or folder
         absent = "" if place.is_dir() else " (no such folder)"
         raise MetricUnavailable(
-            f"LPIPS ({net}) is left empty: its weights are neither in {place}{absent} nor could they be "
-            f"downloaded ({error.reason}). Copy {backbone.file} or {backbone.features_file} there, or pass "
-            "--lpips-weights DIR. All other columns are complete."
+            f"its weights are neither in {place}{absent} nor could they be downloaded ({error.reason}). Copy "
+            f"{backbone.file} or {backbone.features_file} there, or pass --lpips-weights DIR."
         ) from error
     except OSError as error:
         raise MetricUnavailable(
-            f"LPIPS ({net}) is left empty: {error.filename or named or folder} cannot be read "
-            f"({error.strerror or error}). Correct its permissions. All other columns are complete."
+            f"{error.filename or named or folder} cannot be read ({error.strerror or error}). Correct its "
+            "permissions."
         ) from error
 
 

@@ -1,0 +1,1 @@
+"""Flow matching for super-resolution, as a plugin of srbench."""

@@ -1,0 +1,16 @@
+"""What this plugin registers: a network, and a trainer for it."""
+
+from srbench.api import hookimpl
+
+
+@hookimpl
+def register_models(register):
+    """The network; unless told otherwise it is trained by the trainer below."""
+    recipe = {"loss": "flow", "lr": 1e-3, "batch": 8, "patch": 48, "steps": 1000}
+    register("velocity", "srbench_example_flow.network:Velocity", recipes={"default": recipe})
+
+
+@hookimpl
+def register_trainers(register):
+    """The trainer."""
+    register("flow", "srbench_example_flow.trainer:Flow")

@@ -1,0 +1,1 @@
+"""Adversarial losses, as a plugin of srbench."""

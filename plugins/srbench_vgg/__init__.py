@@ -1,0 +1,1 @@
+"""The perceptual loss, as a plugin of srbench."""

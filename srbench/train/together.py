@@ -1,0 +1,114 @@
+"""Start the processes that train a run together with this one, and end them."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
+
+from srbench.errors import SrbenchError
+from srbench.metrics.backbones import set_weights_dir, weights_dir
+from srbench.plan import Job
+from srbench.store.layout import RunPaths
+from srbench.store.runs import RunRecord
+from srbench.train.device import Engine, apply_engine
+from srbench.train.loop import Cadence, train
+from srbench.train.stop import Stop
+from srbench.train.world import ALONE, World
+
+_PATIENCE = timedelta(hours=2)
+"""How long a process waits for the others: longer than any picture, evaluation or write takes."""
+_HEARD_BY_THE_FIRST = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a process needs to train along with the first one."""
+
+    job: Job
+    paths: RunPaths
+    record: RunRecord
+    engine: Engine
+    cadence: Cadence
+    device_type: str
+    size: int
+    port: int
+    lpips_weights: Path | None
+
+
+@contextmanager
+def together(
+    processes: int,
+    job: Job,
+    paths: RunPaths,
+    record: RunRecord,
+    engine: Engine,
+    device: torch.device,
+    cadence: Cadence,
+) -> Iterator[World]:
+    """The world of a run, of which this process is the first; the others train along while the block runs.
+
+    They hold nothing that is not in this process too, and write nothing, so they are simply killed at its
+    end. On GPUs, each has its own.
+
+    Args:
+        processes: how many in all.
+        job, paths, record, engine, device, cadence: as `train` has them.
+    """
+    if processes == 1:
+        yield ALONE
+        return
+    store = TCPStore("127.0.0.1", 0, processes, is_master=True, wait_for_workers=False)
+    task = _Task(
+        replace(job, start=None), paths, record, engine, cadence, device.type, processes, store.port,
+        weights_dir(),
+    )  # fmt: skip
+    context = mp.get_context("spawn")
+    others = [context.Process(target=_follow, args=(rank, task), daemon=True) for rank in range(1, processes)]
+    resource_tracker.ensure_running()  # starting it later would let the signals through again
+    try:
+        # Processes inherit what is blocked: Ctrl-C and a scheduler's signals reach the whole group.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD_BY_THE_FIRST)
+        try:
+            for other in others:
+                other.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD_BY_THE_FIRST)
+        with _joined(0, processes, store, device) as world:
+            yield world
+    finally:
+        for other in others:
+            if other.pid is not None:
+                other.kill()
+                other.join()
+
+
+def _follow(rank: int, task: _Task) -> None:
+    """Train along. An error is the first process's to tell: it meets the same one, or sees this one go."""
+    logging.getLogger("srbench").setLevel(logging.CRITICAL)
+    set_weights_dir(task.lpips_weights)
+    apply_engine(task.engine)
+    device = torch.device("cuda", rank) if task.device_type == "cuda" else torch.device(task.device_type)
+    store = TCPStore("127.0.0.1", task.port, task.size)
+    with suppress(SrbenchError), _joined(rank, task.size, store, device) as world:
+        train(task.job, task.paths, task.record, task.engine, device, task.cadence, Stop(), world, quiet=True)
+
+
+@contextmanager
+def _joined(rank: int, size: int, store: Store, device: torch.device) -> Iterator[World]:
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
+    try:
+        yield World(rank, size, device)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,256 @@
+"""One run on several processes: the same patches, the same weights but for rounding, and one that leads."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from small import StopAt, picture_folder, small_arguments, small_job
+
+from srbench.errors import SrbenchError, StoppedError, UsageError
+from srbench.evaluate.scoring import Scoring, resolve_metrics
+from srbench.executors.local import Settings, execute
+from srbench.origins import Begin, jobs_from
+from srbench.plan import Budget, Request
+from srbench.prove.hashes import hashes
+from srbench.store.layout import RunPaths
+from srbench.store.runs import read_record
+from srbench.train.device import check_processes
+from srbench.train.loop import Cadence
+from srbench.train.stop import Stop
+from srbench.train.world import World
+
+NOTING = '''
+"""A loss that writes down which patches it was given, and by which process."""
+import hashlib, os
+from srbench.api import hookimpl
+
+def l1_noting(folder: str = "."):
+    def loss(sr, hr, step):
+        with open(f"{folder}/{os.getpid()}.txt", "a") as file:
+            for patch in hr if hr.any() else ():  # the plan tries a loss on empty pictures
+                file.write(f"{step} {hashlib.sha256(patch.contiguous().numpy().tobytes()).hexdigest()}\\n")
+        return (sr - hr).abs().mean()
+    return loss
+
+@hookimpl
+def register_losses(register):
+    register("l1_noting", l1_noting, scales="last")
+'''
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return picture_folder(tmp_path_factory.mktemp("pictures"))
+
+
+def settings(processes, **cadence):
+    return Settings(
+        torch.device("cpu"), "exact", Cadence(**{"eval_every": 4, **cadence}),
+        Scoring(*resolve_metrics(["psnr"])), quiet=True, processes=processes,
+    )  # fmt: skip
+
+
+def train(job, results, processes, stop=None, **cadence):
+    """The newest checkpoint's weights."""
+    (outcome,) = execute([job], results, settings(processes, **cadence), stop or Stop())
+    if outcome.error is not None:
+        raise outcome.error
+    newest = max(RunPaths(results / job.spec.id).checkpoints.iterdir())
+    return safetensors.torch.load_file(newest / "model.safetensors")
+
+
+def apart(one, other):
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("channels", ["rgb", "r,g,b"])
+def test_two_processes_train_what_one_trains(pictures, tmp_path, channels):
+    adam = small_job(pictures, channels=(channels,), settings={"lr": 1e-3}, budget=Budget(steps=3))
+    assert 0 < apart(train(adam, tmp_path / "2", 2), train(adam, tmp_path / "1", 1)) < 1e-5
+
+
+def test_so_does_a_critic(pictures, tmp_path):
+    change = {"optimizer": "sgd", "lr": 0.01, "patch": 32}
+    loss = "l1+0.1*gan:features=4,kind=lsgan"
+    job = small_job(pictures, losses=(loss,), channels=("rgb",), settings=change, budget=Budget(steps=3))
+    assert 0 < apart(train(job, tmp_path / "2", 2), train(job, tmp_path / "1", 1)) < 1e-6
+
+
+def test_a_hundred_steps_of_sgd_stay_together(pictures, tmp_path):
+    change = {"optimizer": "sgd", "lr": 0.01, "clip": 1.0}
+    job = small_job(pictures, channels=("y",), settings=change, budget=Budget(steps=100))
+    begun = train(
+        small_job(pictures, channels=("y",), settings=change, budget=Budget(steps=1)), tmp_path / "1", 1
+    )
+    one = train(job, tmp_path / "1", 1)
+    assert apart(train(job, tmp_path / "2", 2), one) < 1e-5
+    assert apart(begun, one) > 1e-3  # it moved
+
+
+def test_together_they_see_the_patches_that_one_sees(pictures, tmp_path):
+    package = tmp_path / "noting-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: noting\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[srbench]\nnoting = noting\n")
+    (tmp_path / "noting.py").write_text(NOTING)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    seen = {}
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        line = small_arguments(
+            pictures, folder / "results", "--channels", "y", "--processes", str(processes), "--steps", "4"
+        )
+        line[line.index("charbonnier")] = f"l1_noting:folder={folder}"
+        subprocess.run([sys.executable, "-m", "srbench", *line], check=True, env=environment)
+        files = [path.read_text().splitlines() for path in folder.glob("*.txt")]
+        assert [len(lines) for lines in files] == [16 // processes] * processes
+        seen[processes] = Counter(line for lines in files for line in lines)
+    assert seen[2] == seen[1]
+    assert len(seen[1]) > 12
+
+
+def test_a_run_goes_on_with_another_number_of_processes(pictures, tmp_path, caplog):
+    job = small_job(pictures, channels=("y",), budget=Budget(steps=9))
+    whole = train(job, tmp_path / "whole", 1)
+    with pytest.raises(StoppedError):
+        train(job, tmp_path / "parts", 2, StopAt(11))
+    step = read_record(RunPaths(tmp_path / "parts" / job.spec.id)).step
+    assert 0 < step < 9
+    with caplog.at_level(logging.WARNING):
+        parts = train(job, tmp_path / "parts", 1)
+    assert "processes 2 → 1" in caplog.text
+    assert apart(parts, whole) < 1e-5
+    record = read_record(RunPaths(tmp_path / "parts" / job.spec.id))
+    assert (record.engine["processes"], record.status, record.step) == (2, "done", 9)
+
+
+def test_stopped_and_resumed_by_two_it_ends_with_the_same_bits(pictures, tmp_path):
+    job = small_job(pictures, budget=Budget(steps=9))
+    train(job, tmp_path / "whole", 2)
+    with pytest.raises(StoppedError):
+        train(job, tmp_path / "parts", 2, StopAt(12))
+    train(job, tmp_path / "parts", 2)
+    assert hashes(tmp_path / "parts") == hashes(tmp_path / "whole")
+
+
+def test_a_fork_begins_alike_in_all_processes(pictures, tmp_path):
+    parent = small_job(pictures, channels=("y",))
+    train(parent, tmp_path, 1)
+    (fork,) = [
+        job
+        for job in jobs_from(
+            Request(models=(), settings={"lr": 1e-4}, budget=Budget(steps=4)),
+            Begin("fork", parent.spec.id),
+            tmp_path,
+        )
+        if job.spec.trained
+    ]
+    one, two = train(fork, tmp_path / "1", 1), train(fork, tmp_path / "2", 2)
+    assert apart(one, two) < 1e-6
+
+
+def followers_of(pid):
+    children = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True)
+    return [int(line.split()[0]) for line in children.stdout.splitlines() if "spawn_main" in line]
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def started(pictures, tmp_path):
+    """A run by two processes that has saved a step, and the line that started it."""
+    command = [
+        sys.executable, "-m", "srbench",
+        *small_arguments(pictures, tmp_path, "--steps", "4000", "--save-every", "0", "--processes", "2"),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob("lapsrn*/checkpoints/step-*")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (follower,) = followers_of(process.pid)
+    yield process, follower
+    process.kill()
+    process.wait()
+
+
+def gone(pid, within_s=30):
+    deadline = time.monotonic() + within_s
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+def test_a_signal_to_the_whole_group_stops_it_with_75(started, tmp_path):
+    process, follower = started
+    os.killpg(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75, err
+    assert "everything is saved" in err
+    assert gone(follower)
+    (record,) = [json.loads(path.read_text()) for path in tmp_path.glob("lapsrn*/run.json")]
+    assert record["status"] == "interrupted"
+
+
+def test_nobody_is_left_when_the_first_is_killed(started):
+    process, follower = started
+    process.kill()
+    process.communicate()
+    assert gone(follower)
+
+
+def test_one_that_is_killed_is_told_of_and_costs_what_was_not_saved(started, tmp_path):
+    process, follower = started
+    os.kill(follower, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "One of the processes that trained this run together has gone" in " ".join(err.split())
+    assert "Traceback" not in err
+    (record,) = [json.loads(path.read_text()) for path in tmp_path.glob("lapsrn*/run.json")]
+    assert record["status"] == "failed"
+    again = [sys.executable, "-m", "srbench", "checkpoint", "verify", "--results", str(tmp_path)]
+    subprocess.run(again, check=True, capture_output=True)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(pictures, tmp_path):
+    with pytest.raises(UsageError, match="--processes 3 cannot share out a batch of 4 patches evenly"):
+        train(small_job(pictures), tmp_path, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_all_of_them_is_told_once(pictures, tmp_path):
+    job = small_job(pictures, settings={"lr": 1e6, "optimizer": "sgd"}, budget=Budget(steps=40))
+    with pytest.raises(SrbenchError, match="Last good checkpoint|No checkpoint had been saved"):
+        train(job, tmp_path, 2)
+
+
+def test_shares_are_the_batch():
+    shares = [list(range(12))[World(rank, 3).share(12)] for rank in range(3)]
+    assert shares == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_each_process_needs_a_gpu_of_its_own(monkeypatch):
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_processes(2, "cuda", cuda)
+    check_processes(8, "cpu", torch.device("cpu"))
+    with pytest.raises(UsageError, match="takes a GPU each, and this machine has 2"):
+        check_processes(3, "auto", cuda)
+    with pytest.raises(UsageError, match="names one GPU"):
+        check_processes(2, "cuda:1", cuda)
