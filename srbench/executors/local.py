@@ -125,7 +125,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     try:
         if not is_trained:
             of_run = (job, paths, start, engine, settings.device, settings.cadence)
-            with together(settings.processes, *of_run) as world:
+            with together(settings.processes, *of_run, stop.check) as world:
                 train(*of_run, stop, world, quiet=settings.quiet)
         elif record is None and spec.source is None:
             write_record(paths, start)
