@@ -8,7 +8,7 @@ from typing import Any
 
 _SMALL: dict[str, Any] = {
     "loss": "charbonnier",
-    "steps": 2000,
+    "steps": 4000,
     "batch": 16,
     "patch": 48,
     "optimizer": "adam",
@@ -18,7 +18,7 @@ _SMALL: dict[str, Any] = {
 }
 """Minutes on a CPU."""
 
-_LARGE: dict[str, Any] = {**_SMALL, "steps": 500, "lr": 2e-4}
+_LARGE: dict[str, Any] = {**_SMALL, "steps": 1000, "lr": 2e-4}
 """The same for networks that cost a hundred times as much, with a rate that deep ones bear."""
 
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
