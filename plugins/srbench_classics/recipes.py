@@ -24,8 +24,8 @@ _LARGE: dict[str, Any] = {**_SMALL, "steps": 1000, "lr": 2e-4}
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "srcnn": {
         "default": _SMALL,
-        # Dong et al. 2016, sections 3.3 and 4.1: 8·10⁸ samples. Rates are 1e-4, 1e-4 and 1e-5 by layer, of
-        # which the last, the smallest, is the one that all can bear. Batch from the authors' code.
+        # Dong et al. 2016, sections 3.3 and 4.1: 8·10⁸ samples. Rates are 1e-4, 1e-4 and 1e-5 by layer. With
+        # 1e-4 in all, a network of 26.2 dB falls to 12.7 in 25 steps. Batch from the authors' code.
         "paper": {
             "loss": "l2:reduction=sum",
             "steps": 6_250_000,
