@@ -45,7 +45,8 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
         CheckpointError: a file is missing, damaged or too new, or it belongs to another run.
     """
     try:
-        manifest = parse_json(_read(folder / MANIFEST))
+        manifest_bytes = _read(folder / MANIFEST)
+        manifest = parse_json(manifest_bytes)
         if manifest["schema"] != SCHEMA:
             raise CheckpointError(f"its format is {manifest['schema']}, and this srbench reads {SCHEMA}")
         if manifest["spec_sha256"] != spec_sha256:
@@ -67,7 +68,7 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
         raise CheckpointError("it does not fit into memory") from error
     except (LookupError, *_UNPARSABLE) as error:
         raise CheckpointError(f"it cannot be parsed: {type(error).__name__} {str(error)[:200]}") from error
-    return Checkpoint(step, model, state, scalars)
+    return Checkpoint(step, model, state, scalars, hashlib.sha256(manifest_bytes).hexdigest())
 
 
 def _read(path: Path) -> bytes:

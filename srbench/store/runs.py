@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srbench.errors import StoreError, UsageError, did_you_mean
-from srbench.files import parse_json, write_json
+from srbench.files import parse_json, read_regular, write_json
 from srbench.store.layout import SCHEMA, RunPaths
 from srbench.store.lock import is_locked
 
@@ -81,7 +81,7 @@ def read_record(paths: RunPaths) -> RunRecord | None:
         StoreError: run.json is damaged, or was written by a newer srbench.
     """
     try:
-        stored = parse_json(paths.run.read_bytes())
+        stored = parse_json(read_regular(paths.run))
         if stored.pop("schema") > SCHEMA:
             raise StoreError(f"{paths.run} was written by a newer srbench. Update srbench to read it.")
         record = RunRecord(**stored)
@@ -106,7 +106,7 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
         StoreError: the file is damaged.
     """
     try:
-        summary = dict(parse_json(paths.summary.read_bytes()))
+        summary = dict(parse_json(read_regular(paths.summary)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
