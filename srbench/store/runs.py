@@ -146,7 +146,7 @@ def find_run(root: Path, prefix: str) -> StoredRun:
     runs, _ = list_runs(root)
     found = (
         [run for run in runs if run.id == prefix]
-        or [run for run in runs if run.id.startswith(prefix)]
+        or [run for run in runs if prefix and run.id.startswith(prefix)]
         or [run for run in runs if run.name == prefix]
     )
     if len(found) == 1:

@@ -100,7 +100,7 @@ def train(
     Raises:
         StoppedError: asked to stop; everything is saved.
         DivergedError: the loss became NaN or ran away; the last good checkpoint is kept.
-        UsageError: what it was to begin from does not fit; nothing has been written.
+        UsageError: patience without validation pictures; nothing has been written.
         PictureError, DatasetError: a picture cannot be used; nothing has been written.
         CheckpointError: no sound checkpoint is left, or it does not fit.
         StoreError: the disk is full, or the folder cannot be written or is gone.

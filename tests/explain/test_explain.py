@@ -463,7 +463,8 @@ def test_digits_typed_say_how_exact_a_number_is(text, half_unit):
         ("psnr", "1e400", "digits that no number here has"),
         ("psnr", "28.4200000000", "with at most 9 after the point"),
         ("psnr", "-5", "outside of what it can be, 0 to 200"),
-        ("ssim", "81.04", r"outside of what it can be, -1 to 1, such as 0\.8104"),
+        ("ssim", "81.04", r"outside of what it can be, -1 to 1. Write it like 0\.8104"),
+        ("ssim", "nan", r"--ssim 'nan' is not finite. Write it like 0\.8104"),
         ("lpips", "-0.1", "outside of what it can be, 0 to 10"),
     ],
 )
