@@ -206,7 +206,7 @@ def test_of_two_processes_at_one_moment_exactly_one_trains(pictures, tmp_path, f
         "import sys, srbench.executors.local; from srbench.cli.app import main\n"
         "print('ready', flush=True); sys.stdin.readline(); main()"
     )
-    line = small_arguments(pictures, results, *EVERY, "--steps", "40")
+    line = small_arguments(pictures, results, "--eval-every", "50", "--steps", "100")
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code, *line],

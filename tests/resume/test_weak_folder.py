@@ -12,9 +12,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import hashes, picture_folder, small_arguments, srbench
+from small import picture_folder, small_arguments, srbench
 from weak import Drives
 
+from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 
