@@ -18,6 +18,8 @@ from srbench.files import cannot_write, only_one, parse_json, write_json
 from srbench.store.layout import RunPaths
 
 _STALE_S = 3600.0
+_HOST = socket.gethostname()
+"""Asked once: the name of a laptop changes with its network, and its run stays its own."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def check_held(paths: RunPaths) -> None:
 
 
 def _me() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid()}
+    return {"host": _HOST, "pid": os.getpid()}
 
 
 def _owner(paths: RunPaths) -> dict[str, Any] | None:
