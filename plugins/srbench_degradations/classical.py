@@ -25,7 +25,7 @@ def classical(
     noise_max: float = 75.0,
     jpeg_min: int = 30,
     jpeg_max: int = 95,
-    order: str = "blur,down,noise",
+    order: str = "blur-down-noise",
     seed: int = 0,
 ) -> Callable[..., Tensor]:
     """LR = (HR blurred, reduced) + noise; every range is uniform, and drawn anew for each picture.
@@ -40,7 +40,7 @@ def classical(
         noise_max: greatest.
         jpeg_min: least JPEG quality.
         jpeg_max: greatest.
-        order: which of `blur`, `down`, `noise` and `jpeg` are done, one after another.
+        order: which of `blur`, `down`, `noise` and `jpeg` are done, one after another, joined by hyphens.
         seed: another one draws everything anew, in training and for the pictures that are scored.
 
     Raises:
@@ -93,10 +93,10 @@ def _reduced(x: Tensor, scale: int, how: str) -> Tensor:
 
 
 def _steps(order: str) -> list[str]:
-    steps = [step.strip() for step in order.split(",")]
+    steps = [step.strip() for step in order.split("-")]
     if "down" not in steps or len(set(steps)) != len(steps) or not set(steps) <= set(STEPS):
         raise ValueError(
-            f"order is some of {', '.join(STEPS)}, each once and with down among them, not {order!r}"
+            f"order joins some of {', '.join(STEPS)} by hyphens, each once and down among them, not {order!r}"
         )
     return steps
 

@@ -1,6 +1,7 @@
 """The steps that degradations are made of, each on one picture (1, 3, H, W), floating point."""
 
 import io
+import math
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -55,7 +56,8 @@ def poisson_noise(x: Tensor, strength: float, generator: torch.Generator, *, gre
     if grey:
         seen = (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
     seen = rounded(seen)
-    photons = 2.0 ** int(np.ceil(np.log2(len(torch.unique(seen)))))
+    levels = int(torch.bincount((seen * 255).round().long().flatten()).count_nonzero())
+    photons = 2.0 ** math.ceil(math.log2(levels))
     return x + strength * (torch.poisson(seen * photons, generator=generator) / photons - seen)
 
 
