@@ -52,7 +52,7 @@ def main() -> None:
 
     def batch_of(step: int) -> Batch:
         drawn = samples(0, step, spec.batch, tiles.slots)
-        return tiles.batch(drawn.slot, drawn.random, drawn.turn)
+        return tiles.batch(drawn.slot, drawn.random, drawn.turn, drawn.seeds)
 
     def ours(step: int) -> None:
         losses = step_of(batch_of(step), step, 1.0).totals

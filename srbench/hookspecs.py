@@ -121,6 +121,13 @@ def register_degradations(register: RegisterDegradation) -> None:
 
     `build(**params)` returns a callable `(hr, scale) -> lr`, deterministic, on `(N, C, H, W)` in [0, 1]
     whose sides are multiples of `scale`. It is applied to whole pictures once and cached.
+
+    Args of `register`: `stochastic=True` for one with chance in it. Its callable is
+    `(hr, scale, seeds) -> lr`, applied to each patch when it is drawn. `seeds` is a uint64 array, one a
+    picture of `hr`: what comes of a picture is a function of that picture and its seed, whatever is beside
+    it. `margin`: how many HR pixels around a patch have a part in its LR; a number, or a function (or its
+    import string) that asks by name for `scale` and the settings. Whole pictures, which are validated and
+    scored on, have a seed made of their name, so that every model sees the same LR.
     """
 
 

@@ -5,7 +5,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, Literal
 
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
@@ -144,6 +144,33 @@ class DatasetComponent(Component):
                 f"{self.facts} ({error}). Mend or uninstall that plugin."
             ) from error
         return facts
+
+
+@dataclass(frozen=True)
+class DegradationComponent(Component):
+    """A degradation; the fields are what `register_degradations` takes."""
+
+    stochastic: bool = False
+    margin: int | Target = 0
+
+    def make(self, **settings: Any) -> Any:
+        """A `srbench.images.stochastic.Degradation`, built with settings that `settings()` has checked.
+
+        Raises:
+            UsageError: the builder itself refuses a value, with its reason.
+        """
+        function = super().make(**settings)
+        if not self.stochastic:
+            return function
+        from srbench.images.stochastic import Stochastic  # which loads torch
+
+        return Stochastic(function, partial(self._reach, settings))
+
+    def _reach(self, settings: Mapping[str, Any], scale: int) -> int:
+        if isinstance(self.margin, int):
+            return self.margin
+        margin = resolve(self.margin)
+        return int(margin(**called_with(margin, {**settings, "scale": scale})))
 
 
 @dataclass(frozen=True)
@@ -309,7 +336,7 @@ _CLASSES: dict[Kind, type[Component]] = {
     "trainer": Component,
     "dataset": DatasetComponent,
     "metric": Metric,
-    "degradation": Component,
+    "degradation": DegradationComponent,
 }
 
 
@@ -343,6 +370,8 @@ def _component(
             raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
     if kind == "dataset" and not isinstance(values.get("facts"), DatasetFacts | str | None):
         raise ValueError("facts must be a DatasetFacts or the import string of one")
+    if values.get("margin", 0) != 0 and not values.get("stochastic"):
+        raise ValueError("a margin is for degradations that are registered with stochastic=True")
     if values.get("domain", "plane") not in ("plane", "rgb"):
         raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
     return cls(kind=kind, name=name, plugin=plugin, target=target, **values)

@@ -155,7 +155,9 @@ class RegisterMetric(Protocol):
 class RegisterDegradation(Protocol):
     """How a plugin names a degradation; see the hook `register_degradations`."""
 
-    def __call__(self, name: str, build: Target) -> None: ...
+    def __call__(
+        self, name: str, build: Target, *, stochastic: bool = False, margin: int | Target = 0
+    ) -> None: ...
 
 
 @dataclass(frozen=True)

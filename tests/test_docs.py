@@ -175,6 +175,16 @@ def test_every_model_has_a_row_with_its_settings(name):
     assert {f"{key}={one}" for key, one in typed.items()} <= code_words(row)
 
 
+# Degradations
+
+
+@pytest.mark.parametrize("name", registry().names("degradation"))
+def test_every_degradation_has_a_row_and_its_parameters_are_explained(name):
+    text = page("degradations.md")
+    assert re.search(rf"^\| `{name}` \|", text, re.M)
+    assert {*registry().find("degradation", name).parameters} <= code_words(text) | {"round"}
+
+
 # Links
 
 
@@ -369,7 +379,7 @@ def tutorial(tmp_path, monkeypatch):
 @pytest.fixture
 def components(tutorial):
     found = Registry(PluginHost(tutorial))
-    assert [row.state for row in found.rows()] == ["ok"] * len(KINDS)
+    assert [row.state for row in found.rows()] == ["ok"] * (len(KINDS) + 1)  # of degradations there are two
     return found
 
 
@@ -417,6 +427,12 @@ def test_the_tutorial_s_other_components_give_the_shapes_it_says(components, tmp
     box = components.find("degradation", "box")
     lr = box.make(**box.settings({"round": "false"}))(hr, 4)
     torch.testing.assert_close(lr[..., 0, 0], hr[..., :4, :4].mean(dim=(2, 3)))
+
+    grain = components.find("degradation", "grain")
+    noisy = grain.make(**grain.settings({"most": "50"})).of("coffee")(hr, 4)
+    assert not torch.equal(noisy, box.make(round=True)(hr, 4))
+    assert torch.equal(noisy, grain.make(most=50.0).of("coffee")(hr, 4))
+    assert torch.equal(grain.make(most=0.0).of("coffee")(hr, 4), box.make(round=True)(hr, 4))
 
 
 def test_the_tutorial_s_components_train_and_score_a_run_of_the_real_command(tutorial, tmp_path):

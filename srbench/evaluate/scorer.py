@@ -12,7 +12,8 @@ from torch import Tensor
 from srbench.evaluate.scoring import ActiveMetric, Scoring
 from srbench.files import canonical_json
 from srbench.images.png import quantise, read_picture
-from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.images.stochastic import Degradation, of_picture
+from srbench.images.tiles import read_rgb, reference
 from srbench.metrics.protocol import Protocol, crop, planes_of, prepare
 from srbench.parameters import called_with
 from srbench.predict import Upscaler, planes_like
@@ -50,7 +51,7 @@ class Scorer:
         self.spec, self.scoring = spec, scoring
         self._upscaler, self._device = upscaler, device
         degradation = registry().find("degradation", spec.degradation.name)
-        self._degrade: Degrade = degradation.make(**spec.degradation.params)
+        self._degradation: Degradation = degradation.make(**spec.degradation.params)
         self._scales = upscaler.scales
 
     @functools.cache  # noqa: B019 - a scorer lives as long as one evaluation
@@ -74,13 +75,14 @@ class Scorer:
         """
         hr = read_rgb(picture, self.spec.scale)
         grey_kept = self.scoring.grey == "keep" and read_picture(picture).ndim == 2
-        lr = self._degrade(hr, self.spec.scale).float().to(self._device)
+        degrade = of_picture(self._degradation, picture.name)
+        lr = degrade(hr, self.spec.scale).float().to(self._device)
         channels = self.spec.network_channels
         prediction = self._upscaler(test, picture, lr, check)
         # No answer, counted as left out: no SR of this picture, or nothing is left inside the border.
         values = {one.key: math.nan for one in items}
         for scale, sr in prediction.items():
-            target = reference(hr, scale, self.spec.scale, self._degrade).to(self._device)
+            target = reference(hr, scale, self.spec.scale, degrade).to(self._device)
             target = planes_like(target, sr, channels)
             border = self._border(scale)
             if min(target.shape[-2:]) <= 2 * border:
@@ -92,7 +94,7 @@ class Scorer:
                 available: dict[str, Any] = {"scale": scale}
                 available["sr"], available["hr"] = prepare(sr, target, planes, border, grey_kept=grey_kept)
                 if family[0].metric.component.asks("lr", "degraded"):
-                    sides = self._degrade(quantise(sr), scale).float(), planes_like(lr, sr, channels)
+                    sides = degrade(quantise(sr), scale).float(), planes_like(lr, sr, channels)
                     inside = border // scale
                     available["degraded"], available["lr"] = (
                         crop(planes_of(side, planes, grey_kept=grey_kept), inside) for side in sides

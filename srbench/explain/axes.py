@@ -16,7 +16,7 @@ from torch import Tensor
 from srbench.images.colour import rgb_to_y
 from srbench.images.png import quantise, to_tensor
 from srbench.images.resize import bicubic, resize_bicubic
-from srbench.images.tiles import Degrade
+from srbench.images.stochastic import Degradation
 from srbench.metrics.backbones import Net
 from srbench.metrics.lpips import lpips
 from srbench.metrics.psnr import psnr
@@ -73,7 +73,7 @@ def tasks(scales: Sequence[int], run_scale: int) -> list[Choice]:
     return choices
 
 
-def degradations(own: str, degrade: Degrade) -> list[Choice]:
+def degradations(own: str, degrade: Degradation) -> list[Choice]:
     """How LR is made: as the run has it, then what other toolboxes do.
 
     Args:

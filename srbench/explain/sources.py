@@ -11,7 +11,8 @@ from srbench.errors import UsageError
 from srbench.evaluate.upscalers import network_upscaler_of, source_of
 from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tasks
 from srbench.foreign.pictures import Pictures
-from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.images.stochastic import Degradation, of_picture
+from srbench.images.tiles import read_rgb, reference
 from srbench.inference import WHOLE, Inference
 from srbench.predict import planes_like
 from srbench.registry import registry
@@ -58,9 +59,8 @@ class RunSource:
     def __init__(self, run: StoredRun, test: TestSet, scale: int | None, where: device) -> None:
         spec = RunSpec.from_stored(run.record.spec)
         _, self._upscaler = network_upscaler_of(spec, run.paths, where)
-        degrade: Degrade = (
-            registry().find("degradation", spec.degradation.name).make(**spec.degradation.params)
-        )
+        degradation = registry().find("degradation", spec.degradation.name)
+        degrade: Degradation = degradation.make(**spec.degradation.params)
         scales = self._upscaler.scales
         outputs = [one for one in tasks(scales, spec.scale) if scale in (None, one.apply.scale)]
         if not outputs:
@@ -84,7 +84,7 @@ class RunSource:
     def pair(self, picture: Picture, chosen: Mapping[str, Choice]) -> tuple[Tensor, Tensor]:
         """SR as made by the choices, not rounded, and the HR it is compared with; (1, C, H, W) each."""
         task: Task = chosen["scale"].apply
-        degrade: Degrade = chosen["LR"].apply
+        degrade = of_picture(chosen["LR"].apply, picture.name)
         hr = read_rgb(picture, task.lr_scale)
         key = (picture.name, task.lr_scale, chosen["LR"].label, chosen["pass"].label)
         prediction = self._made.get(key)

@@ -14,9 +14,8 @@ from torch import Tensor
 from srbench.errors import DatasetError
 from srbench.files import cannot_write
 from srbench.images.png import quantise, read_picture, to_tensor
+from srbench.images.stochastic import Degradation, Stochastic, reducing
 from srbench.types import Picture
-
-Degrade = Callable[[Tensor, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class TileStore:
     Args:
         pictures: what to train on.
         scales: the scales that are predicted; the largest is the run scale.
-        degrade: HR → LR; also makes the references of inner scales.
+        degrade: HR → LR; also makes the references of inner scales, unless it is stochastic.
         patch: side of an HR patch in pixels.
         device: where batches are wanted; the arrays lie there too when they fit.
         progress: called once a picture.
@@ -52,7 +51,7 @@ class TileStore:
         self,
         pictures: Sequence[Picture],
         scales: Sequence[int],
-        degrade: Degrade,
+        degrade: Degradation,
         patch: int,
         device: torch.device,
         progress: Callable[[], None] = lambda: None,
@@ -60,6 +59,7 @@ class TileStore:
         self.run_scale = max(scales)
         self.patch = patch
         self._device = device
+        self._stochastic = degrade if isinstance(degrade, Stochastic) else None
         lr_parts: list[Tensor] = []
         sizes: list[tuple[int, int]] = []
         slots: list[int] = []
@@ -73,7 +73,8 @@ class TileStore:
                         f"Picture {picture.name!r} is {width}×{height} and smaller than a training patch "
                         f"of {patch}×{patch}. Leave it out, or take a smaller --patch."
                     )
-                lr_parts.append(_compact(degrade(hr, self.run_scale)))
+                if not isinstance(degrade, Stochastic):  # which makes LR of each patch when it is drawn
+                    lr_parts.append(_compact(degrade(hr, self.run_scale)))
                 for scale, values in references.items():
                     values.append(reference(hr, scale, self.run_scale, degrade))
                 sizes.append((height // self.run_scale, width // self.run_scale))
@@ -85,48 +86,67 @@ class TileStore:
         self._slots = np.array(slots, dtype=np.int64)
         pixels = self._sizes.prod(axis=1)
         self._first = np.concatenate([[0], np.cumsum(pixels)[:-1]])
-        self._levels = _placed({1: _joined(lr_parts), **levels}, device)
+        lr = {1: _joined(lr_parts)} if lr_parts else {}
+        self._levels = _placed({**lr, **levels}, device)
 
     @property
     def slots(self) -> int:
         """Patches an epoch."""
         return len(self._slots)
 
-    def batch(self, slot: NDArray[np.int64], random: NDArray[np.uint64], turn: NDArray[np.int64]) -> Batch:
+    def batch(
+        self,
+        slot: NDArray[np.int64],
+        random: NDArray[np.uint64],
+        turn: NDArray[np.int64],
+        seeds: NDArray[np.uint64],
+    ) -> Batch:
         """Cut the drawn patches from every level, mirrored and turned alike.
+
+        A stochastic degradation makes LR of the HR patch as it was turned, with its margin: what lies around
+        the patch in the picture, mirrored where the picture ends.
 
         Args:
             slot: (B,) which of the epoch's patches: it says from which picture.
             random: (B, 2) where in it; any 64-bit numbers.
             turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 then swaps the axes.
+            seeds: (B,) by which a stochastic degradation makes LR.
         """
         picture = self._slots[slot]
         side = self.patch // self.run_scale
         height, width = self._sizes[picture].T
         free = np.stack([height - side + 1, width - side + 1], axis=1).astype(np.uint64)
         top, left = (random % free).astype(np.int64).T
-        where = np.stack([self._first[picture], width, top, left, turn])
-        host = torch.from_numpy(where).to(self._levels[1].device, non_blocking=True)
+        where = np.stack([self._first[picture], height, width, top, left, turn])
+        host = torch.from_numpy(where).to(self._levels[self.run_scale].device, non_blocking=True)
         patches = {level: self._cut(level, host, side) for level in self._levels}
-        return Batch(patches.pop(1), patches)
+        if self._stochastic is None:
+            return Batch(patches.pop(1), patches)
+        wide = self._cut(self.run_scale, host, side, self._stochastic.margin(self.run_scale))
+        return Batch(self._stochastic.patches(wide, self.run_scale, seeds), patches)
 
-    def _cut(self, level: int, where: Tensor, side: int) -> Tensor:
+    def _cut(self, level: int, where: Tensor, side: int, margin: int = 0) -> Tensor:
         """One gather for the whole batch: the turn is part of the index arithmetic, so it costs nothing."""
-        first, width, top, left, turn = where
+        first, height, width, top, left, turn = where
         side *= level
-        steps = torch.arange(side, device=where.device)
-        rows, columns = steps[:, None].expand(side, side), steps[None, :].expand(side, side)
+        steps = torch.arange(-margin, side + margin, device=where.device)
+        shape = (len(steps), len(steps))
+        rows, columns = steps[:, None].expand(shape), steps[None, :].expand(shape)
         swap = (turn & 4).bool()[:, None, None]
         row = torch.where(swap, columns, rows)
         column = torch.where(swap, rows, columns)
         row = torch.where((turn & 2).bool()[:, None, None], side - 1 - row, row)
         column = torch.where((turn & 1).bool()[:, None, None], side - 1 - column, column)
-        line = width * level
-        start = first * level**2 + top * level * line + left * level
-        index = start[:, None, None] + row * line[:, None, None] + column
+        row = row + (top * level)[:, None, None]
+        column = column + (left * level)[:, None, None]
+        if margin:
+            row = _mirrored(row, (height * level)[:, None, None])
+            column = _mirrored(column, (width * level)[:, None, None])
+        line = (width * level)[:, None, None]
+        index = (first * level**2)[:, None, None] + row * line + column
         # A pixel's three values lie together, so that one look-up fetches them: twice as fast as by plane.
         pixels = self._levels[level].index_select(0, index.reshape(-1)).to(self._device, non_blocking=True)
-        cut = pixels.view(len(turn), side, side, 3).permute(0, 3, 1, 2)
+        cut = pixels.view(len(turn), *shape, 3).permute(0, 3, 1, 2)
         return cut.float() / 255 if cut.dtype == torch.uint8 else cut
 
 
@@ -149,10 +169,16 @@ def read_rgb(picture: Picture, scale: int) -> Tensor:
     return pixels[..., :height, :width].expand(-1, 3, -1, -1)
 
 
-def reference(hr: Tensor, scale: int, run_scale: int, degrade: Degrade) -> Tensor:
+def reference(hr: Tensor, scale: int, run_scale: int, degrade: Degradation) -> Tensor:
     """What the SR picture of a scale is compared with: HR itself at the run scale, else HR degraded to that
-    size and rounded to 8 bits."""
-    return hr if scale == run_scale else quantise(degrade(hr, run_scale // scale))
+    size and rounded to 8 bits (reduced by bicubic, where the degradation is stochastic)."""
+    return hr if scale == run_scale else quantise(reducing(degrade)(hr, run_scale // scale))
+
+
+def _mirrored(index: Tensor, size: Tensor) -> Tensor:
+    """Pixels beyond an edge → those that lie as far inside it, as MATLAB's `imresize` has it."""
+    index = index % (2 * size)
+    return torch.minimum(index, 2 * size - 1 - index)
 
 
 def _pixels(picture: Tensor) -> Tensor:

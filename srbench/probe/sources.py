@@ -12,7 +12,8 @@ from srbench.datasets import TestSet
 from srbench.errors import DatasetError, SrbenchError, UsageError
 from srbench.evaluate.upscalers import upscaler_of
 from srbench.foreign.pictures import Pictures
-from srbench.images.tiles import Degrade, read_rgb
+from srbench.images.stochastic import Degradation, of_picture
+from srbench.images.tiles import read_rgb
 from srbench.memory import MemoryShortError
 from srbench.metrics.detail import window_size
 from srbench.plan import (
@@ -58,7 +59,7 @@ class Subject:
     upscaler: Upscaler
     channels: Channels
     scale: int
-    degrade: Degrade
+    degrade: Degradation
     step: int
     patch: int
     device: torch.device
@@ -240,7 +241,7 @@ def _triple(subject: Subject, test: TestSet, picture: Picture) -> tuple[Tensor, 
     rows, columns = (_middle(side, scale) for side in hr.shape[-2:])
     finished = isinstance(subject.upscaler, Pictures)  # of whole pictures, so it is cut afterwards
     middle = hr[..., rows, columns]
-    lr = subject.degrade(middle, scale).float().to(subject.device)
+    lr = of_picture(subject.degrade, picture.name)(middle, scale).float().to(subject.device)
     try:
         sr = subject.upscaler(test.name, picture, lr)[scale]
     except (torch.OutOfMemoryError, MemoryShortError) as error:

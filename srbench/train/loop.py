@@ -12,7 +12,8 @@ from torch import Tensor
 from srbench.checkpoint.format import Checkpoint, folder_name, folders
 from srbench.checkpoint.read import read_checkpoint, read_latest
 from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
-from srbench.images.tiles import Degrade, TileStore
+from srbench.images.stochastic import Degradation
+from srbench.images.tiles import TileStore
 from srbench.plan import Budget, Job
 from srbench.plugins import host
 from srbench.predict import predicted_scales
@@ -117,7 +118,8 @@ def train(
             "pictures. Leave it out."
         )
     model: Model = registry().find("model", spec.model.name)
-    degrade: Degrade = registry().find("degradation", spec.degradation.name).make(**spec.degradation.params)
+    degradation = registry().find("degradation", spec.degradation.name)
+    degrade: Degradation = degradation.make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
     scales = predicted_scales(state.scored, spec.scale, model.size_multiple, device)
 
@@ -210,7 +212,7 @@ def train(
             began = time.monotonic()
             drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
             mine = world.share(spec.batch)
-            batch = tiles.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine])
+            batch = tiles.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine], drawn.seeds[mine])
             losses = train_step(batch, step, rate(step, steps_per_epoch))
             sums.add({**losses.totals, **losses.terms})
             step, changed = step + 1, True

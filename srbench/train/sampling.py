@@ -19,11 +19,13 @@ class Samples:
         slot: (B,) index into the epoch's slots, of which every picture has as many as patches fit it.
         random: (B, 2) uint64, uniform; reduced to a crop position by the sizes of the picture.
         turn: (B,) 0 to 7: bit 0 mirrors left-right, bit 1 top-bottom, bit 2 then swaps the axes.
+        seeds: (B,) uint64, of whatever else is drawn for a patch: how a stochastic degradation makes LR.
     """
 
     slot: NDArray[np.int64]
     random: NDArray[np.uint64]
     turn: NDArray[np.int64]
+    seeds: NDArray[np.uint64]
 
 
 def samples(seed: int, step: int, batch: int, slots: int) -> Samples:
@@ -41,7 +43,7 @@ def samples(seed: int, step: int, batch: int, slots: int) -> Samples:
     slot = np.array([_permutation(seed, int(i) // slots, slots)[int(i) % slots] for i in index])
     # Philox makes four words a counter value: sample k has counter k, whatever the batch around it.
     words = _philox(seed, _CROP, first).random_raw(4 * batch).reshape(batch, 4)
-    return Samples(slot, words[:, :2], (words[:, 2] % 8).astype(np.int64))
+    return Samples(slot, words[:, :2], (words[:, 2] % 8).astype(np.int64), words[:, 3])
 
 
 def seed_of(*parts: object) -> int:

@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.images.stochastic import Degradation, of_picture
+from srbench.images.tiles import read_rgb, reference
 from srbench.metrics.detail import detail_ratio
 from srbench.metrics.protocol import prepare
 from srbench.metrics.psnr import psnr
@@ -58,7 +59,7 @@ class Validation:
         spec: RunSpec,
         pictures: Sequence[Picture],
         scales: Sequence[int],
-        degrade: Degrade,
+        degrade: Degradation,
         size_multiple: int,
         device: torch.device,
         progress: Callable[[], None] = lambda: None,
@@ -77,7 +78,7 @@ class Validation:
                 scale: (reference(hr, scale, spec.scale, degrade) * 255).round().to(torch.uint8)
                 for scale in scales
             }
-            self._held.append(_Held(degrade(hr, spec.scale).float(), references))
+            self._held.append(_Held(of_picture(degrade, picture.name)(hr, spec.scale).float(), references))
             progress()
 
     def __call__(self, networks: Networks, check: Callable[[], None]) -> Validated:

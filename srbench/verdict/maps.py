@@ -12,7 +12,8 @@ from srbench.datasets import TestSet
 from srbench.evaluate.upscalers import upscaler_of
 from srbench.files import write_atomic
 from srbench.images.png import write_png
-from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.images.stochastic import Degradation, of_picture
+from srbench.images.tiles import read_rgb, reference
 from srbench.metrics.detail import DetailMap, detail_map
 from srbench.metrics.protocol import prepare
 from srbench.predict import planes_like
@@ -60,12 +61,13 @@ def write_maps(
     spec = RunSpec.from_stored(run.record.spec)
     _, upscaler = upscaler_of(spec, run.paths, [test], device, allow_missing=True)
     degradation = registry().find("degradation", spec.degradation.name)
-    degrade: Degrade = degradation.make(**spec.degradation.params)
+    made: Degradation = degradation.make(**spec.degradation.params)
     planes = tuple(plane for plane in scored_planes(spec.network_channels) if plane != "rgb")
     written = 0
     with steps(f"{run.id}: mapping {test.name}", len(test.pictures), check, quiet=quiet) as tick:
         for picture in test.pictures:
             hr = read_rgb(picture, spec.scale)
+            degrade = of_picture(made, picture.name)
             prediction = upscaler(test.name, picture, degrade(hr, spec.scale).float().to(device))
             for scale, sr in prediction.items():
                 target = reference(hr, scale, spec.scale, degrade).to(device)

@@ -112,6 +112,21 @@ def test_a_bad_entry_is_refused_by_name_and_the_others_stay(arguments, options, 
     assert any(cause in row.state for row in found.rows())
 
 
+def test_a_margin_is_for_stochastic_degradations():
+    @hookimpl
+    def register_degradations(register):
+        register("wide", len, margin=4)
+        register("random", lambda most=1: lambda hr, scale, seeds: hr, stochastic=True, margin=5)
+        register("asks", lambda most=1: len, stochastic=True, margin=lambda scale, most: scale * most + 1)
+
+    found = Registry(host_of((GOOD, module(register_degradations=register_degradations))))
+    assert {"asks", "random"} <= set(found.names("degradation"))
+    assert "wide" not in found.names("degradation")
+    assert any("stochastic=True" in row.state for row in found.rows())
+    assert found.find("degradation", "random").make(most=1).margin(4) == 8
+    assert found.find("degradation", "asks").make(most=3).margin(4) == 16
+
+
 def test_two_plugins_with_one_name_are_told_apart_by_their_distribution():
     found = Registry(
         host_of((GOOD, loss_plugin("mine")), (Plugin("also", "other-dist", "3"), loss_plugin("mine")))

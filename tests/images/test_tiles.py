@@ -36,7 +36,7 @@ def test_patches_are_cut_from_degraded_whole_pictures_and_turned_alike(turn, rou
     store = TileStore(PICTURES, [2, 4], degrade, 16, CPU)
     slot = np.array([0, store.slots - 2, store.slots - 1])
     random = np.array([[5, 7], [2**63 + 3, 11], [1, 2**64 - 1]], dtype=np.uint64)
-    batch = store.batch(slot, random, np.full(3, turn))
+    batch = store.batch(slot, random, np.full(3, turn), np.zeros(3, np.uint64))
     for number, picture in enumerate(PICTURES):
         hr = read_rgb(picture, 4)
         height, width = hr.shape[-2] // 4, hr.shape[-1] // 4

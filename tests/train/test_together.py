@@ -87,6 +87,11 @@ def test_so_does_a_critic(pictures, tmp_path):
     assert 0 < apart(train(job, tmp_path / "2", 2), train(job, tmp_path / "1", 1)) < 1e-6
 
 
+def test_so_do_patches_with_a_random_degradation(pictures, tmp_path):
+    job = small_job(pictures, channels=("y",), degradation="classical", budget=Budget(steps=2))
+    assert apart(train(job, tmp_path / "2", 2), train(job, tmp_path / "1", 1)) < 1e-5
+
+
 def test_a_hundred_steps_of_sgd_stay_together(pictures, tmp_path):
     change = {"optimizer": "sgd", "lr": 0.01, "clip": 1.0}
     job = small_job(pictures, channels=("y",), settings=change, budget=Budget(steps=100))

@@ -1,0 +1,1 @@
+"""Random degradations: the classical one, and that of Real-ESRGAN."""
