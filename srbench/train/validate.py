@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.images.tiles import Degrade, lr_of, read_rgb, reference
 from srbench.metrics.detail import detail_ratio
 from srbench.metrics.protocol import prepare
 from srbench.metrics.psnr import psnr
@@ -44,7 +44,7 @@ class Validation:
         spec: the run.
         pictures: to validate on.
         scales: the scales its networks predict.
-        degrade: HR → LR.
+        degrade: HR → LR where pictures have no LR of their own.
         size_multiple: of the model.
         device: where the networks are.
         progress: called once a picture.
@@ -77,7 +77,7 @@ class Validation:
                 scale: (reference(hr, scale, spec.scale, degrade) * 255).round().to(torch.uint8)
                 for scale in scales
             }
-            self._held.append(_Held(degrade(hr, spec.scale).float(), references))
+            self._held.append(_Held(lr_of(picture, hr, spec.scale, degrade), references))
             progress()
 
     def __call__(self, networks: Networks, check: Callable[[], None]) -> Validated:

@@ -12,7 +12,7 @@ from srbench.datasets import TestSet
 from srbench.evaluate.upscalers import upscaler_of
 from srbench.files import write_atomic
 from srbench.images.png import write_png
-from srbench.images.tiles import Degrade, read_rgb, reference
+from srbench.images.tiles import Degrade, lr_of, read_rgb, reference
 from srbench.metrics.detail import DetailMap, detail_map
 from srbench.metrics.protocol import prepare
 from srbench.predict import planes_like
@@ -66,7 +66,8 @@ def write_maps(
     with steps(f"{run.id}: mapping {test.name}", len(test.pictures), check, quiet=quiet) as tick:
         for picture in test.pictures:
             hr = read_rgb(picture, spec.scale)
-            prediction = upscaler(test.name, picture, degrade(hr, spec.scale).float().to(device))
+            lr = lr_of(picture, hr, spec.scale, degrade).to(device)
+            prediction = upscaler(test.name, picture, lr)
             for scale, sr in prediction.items():
                 target = reference(hr, scale, spec.scale, degrade).to(device)
                 target = planes_like(target, sr, spec.network_channels)
