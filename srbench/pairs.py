@@ -1,6 +1,6 @@
 """Whether LR pictures belong to their HR pictures: there, of the right size, of the same scene, in place."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def examine(
     doubts: list[str] = []
     looked_at = 0
     for half in (dataset.train, dataset.val, dataset.test):
-        pairs = list(_whole(half))
+        pairs = pairs_of(half)
         sound = []
         for pair in pairs:
             fault = _size_fault(pair, scale)
@@ -107,8 +107,12 @@ def examine(
     return Pairing(tuple(faults), tuple(doubts), looked_at)
 
 
-def _whole(half: Sequence[Picture]) -> Iterable[Picture]:
-    """The pictures that have an LR, once each where they are cut into tiles."""
+def pairs_of(half: Sequence[Picture]) -> list[Picture]:
+    """The pictures that have an LR, whole, and once each where they are cut into tiles.
+
+    Raises:
+        DatasetError: some have one, and others have none.
+    """
     pairs = [picture for picture in half if picture.lr is not None]
     if pairs and len(pairs) < len(half):
         alone = next(picture.name for picture in half if picture.lr is None)
@@ -121,7 +125,7 @@ def _whole(half: Sequence[Picture]) -> Iterable[Picture]:
         name = picture.name.rpartition("@")[0] if picture.box else picture.name
         key = picture.hr if isinstance(picture.hr, Path) else id(picture.hr)
         found.setdefault(key, Picture(name, picture.hr, None, picture.lr, picture.same_size))
-    return found.values()
+    return list(found.values())
 
 
 def _size_fault(pair: Picture, scale: int) -> str | None:
@@ -187,7 +191,7 @@ class _Scene:
         back, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
             _windowed(self.hr), _windowed(self.lr), upsample_factor=_STEPS, normalization=None
         )
-        down, right = (-float(one) for one in back)
+        down, right = (0.0 - float(one) for one in back)
         if max(abs(down), abs(right)) < _SHIFTED:
             return None
         return (

@@ -56,8 +56,7 @@ def base_of(path: Path, scale: int | None) -> Path:
     if SCALE in str(path):
         if scale is None:
             raise DatasetError(
-                f"{path} has {SCALE} in it, and which scale is meant is not known here. Name the dataset "
-                "in a command with a scale."
+                f"{path} has {SCALE} in it, and which scale is meant is not known here. Give --scale."
             )
         path = Path(str(path).replace(SCALE, str(scale)))
     if not has_name(path):

@@ -198,8 +198,7 @@ def _check_pairs(
             )
         if scale is None:
             raise DatasetError(
-                f"{path} has LR pictures of one scale, and which is not known here. Name the dataset in a "
-                "command with a scale."
+                f"{path} has LR pictures of one scale, and which is not known here. Give --scale."
             )
     if same_size and not lr_given:
         raise DatasetError(

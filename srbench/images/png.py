@@ -143,7 +143,7 @@ def write_png(path: Path, sr: Tensor) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-@lru_cache(maxsize=1)  # consecutive tiles of one file decode it once
+@lru_cache(maxsize=2)  # consecutive tiles of one file, and of its LR, decode both once
 def _read_file(path: Path, mtime_ns: int, size_bytes: int) -> NDArray[np.uint8]:
     """The pixels of one file; modification time and size are part of the key, so that a new file is seen."""
     del mtime_ns, size_bytes
