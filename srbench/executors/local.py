@@ -10,7 +10,7 @@ import torch
 
 from srbench.checkpoint.format import folders
 from srbench.checkpoint.read import read_latest
-from srbench.datasets import TestSet, build_dataset
+from srbench.datasets import test_sets
 from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
@@ -207,7 +207,7 @@ def _close(paths: RunPaths, status: Status, reason: str | None = None) -> None:
 
 def score_stored(
     runs: Sequence[StoredRun],
-    tests: Sequence[TestSet],
+    tests: Sequence[str],
     scoring: Scoring,
     device: torch.device,
     stop: Stop,
@@ -219,7 +219,7 @@ def score_stored(
 
     Args:
         runs: from the store.
-        tests: test sets; empty: the test half of the dataset each run was trained on.
+        tests: test sets as typed; empty: the test half of the dataset each run was trained on.
         scoring: metrics and rules.
         device: where.
         stop: looked at between pictures.
@@ -235,7 +235,7 @@ def score_stored(
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
                 with stop.at_once():
-                    mine = tests or [build_dataset(typed_dataset(run)).test]
+                    mine = test_sets(tests or [typed_dataset(run)], spec.scale)
                     for test in mine:
                         test.sha256  # noqa: B018 - hashed here, where a signal need not wait for it
                 step, upscaler = upscaler_of(

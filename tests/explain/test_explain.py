@@ -416,7 +416,7 @@ def test_self_ensemble(root, results):
 def test_foreign_weights_are_explained_by_what_eval_made_of_them(root, results, tmp_path):
     """Its networks are those of the file, and its self-ensemble is that of --self-ensemble."""
     (file,) = find_run(results, "lapsrn").paths.checkpoints.glob("*6/model.safetensors")
-    jobs = weights_jobs(file, MODEL, [hr_set(root)], "bicubic", name="foreign")
+    jobs = weights_jobs(file, MODEL, [hr_set(root).typed], "bicubic", name="foreign")
     scoring = Scoring(*resolve_metrics(["psnr"]), inference=Inference(self_ensemble=True))
     execute(jobs, tmp_path, Settings(CPU, "exact", Cadence(), scoring, quiet=True), Stop())
     scores = find_run(tmp_path, "lapsrn").summary["scores"]
