@@ -116,7 +116,7 @@ def build_dataset(text: str, scale: int | None = None) -> BuiltDataset:
     return built
 
 
-def test_sets(texts: Sequence[str], scale: int) -> tuple[TestSet, ...]:
+def scored_sets(texts: Sequence[str], scale: int) -> tuple[TestSet, ...]:
     """The test halves of datasets as typed; raises as `build_dataset` does."""
     return tuple(build_dataset(text, scale).test for text in texts)
 

@@ -17,7 +17,7 @@ from srbench.images.tiles import lr_of, read_rgb
 from srbench.types import Dataset, Picture
 
 SAMPLE = 16
-"""Pictures of a half whose pixels are looked at when a dataset is built: a second or two for large ones."""
+"""Pictures of a half whose pixels are looked at when a dataset is built: 0.2 s of CPU time a pair of 2K."""
 
 _SHOWN = 8
 _MOST_SIDE = 256

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srbench.datasets import BuiltDataset, TestSet, build_dataset, test_sets
+from srbench.datasets import BuiltDataset, TestSet, build_dataset, scored_sets
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import Term, parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
@@ -187,7 +187,7 @@ def _job(
         else component_spec("degradation", request.degradation or "bicubic")
     )
     dataset = build_dataset(dataset_text, scale)
-    tests = test_sets(request.tests, scale) or (dataset.test,)
+    tests = scored_sets(request.tests, scale) or (dataset.test,)
     if not model.trainable:
         if request.origin is not None:
             raise UsageError(f"Model {model.name!r} is not trained, so it cannot begin from weights.")

@@ -104,7 +104,7 @@ def probe(
     from rich.console import Console
 
     from srbench.cli.scoring import use_lpips_weights
-    from srbench.datasets import test_sets
+    from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
     from srbench.figures import check_suffix, write_figure
     from srbench.grammar import split_list
@@ -126,12 +126,12 @@ def probe(
     apply_engine(choose_engine(where, "fp32", "exact"))
     if run is not None:
         found = find_run(results or default_results(), run)
-        (pictures,) = test_sets([test or typed_dataset(found)], found.record.spec["scale"])
+        (pictures,) = scored_sets([test or typed_dataset(found)], found.record.spec["scale"])
         subject = run_subject(found, pictures, where)
         own = [] if loss else [own_loss(found, where)]
     else:
         factor = scale or DEFAULT_SCALE
-        (pictures,) = test_sets([test or "sample"], factor)
+        (pictures,) = scored_sets([test or "sample"], factor)
         subject = model_subject(model or BASELINE, factor, channels, where, degradation or BASELINE)
         own = []
     asked = own or [typed_loss(text, subject) for text in dict.fromkeys(split_list(loss or []))]

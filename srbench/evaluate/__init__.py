@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from srbench.data.gate import doubt
-from srbench.datasets import TestSet
+from srbench.datasets import LR_FILES, TestSet
 from srbench.errors import SrbenchError, StoppedError
 from srbench.evaluate.scorer import Scorer
 from srbench.evaluate.scoring import Scoring
@@ -109,7 +109,9 @@ def _evaluate(
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
     unverified = _unverified(summary, tests, check, quiet)
-    paired = any(test.lr_text for test in tests)
+    paired = any(test.lr_text for test in tests) or any(
+        str(one["degradation"]).startswith(LR_FILES) for one in protocols.values()
+    )
     for (_, test_sha256), test in asked.items():
         before = made
         try:

@@ -10,7 +10,7 @@ import torch
 
 from srbench.checkpoint.format import folders
 from srbench.checkpoint.read import read_latest
-from srbench.datasets import test_sets
+from srbench.datasets import scored_sets
 from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
@@ -235,7 +235,7 @@ def score_stored(
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
                 with stop.at_once():
-                    mine = test_sets(tests or [typed_dataset(run)], spec.scale)
+                    mine = scored_sets(tests or [typed_dataset(run)], spec.scale)
                     for test in mine:
                         test.sha256  # noqa: B018 - hashed here, where a signal need not wait for it
                 step, upscaler = upscaler_of(

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from srbench.datasets import test_sets
+from srbench.datasets import scored_sets
 from srbench.errors import UsageError
 from srbench.files import sha256_file
 from srbench.foreign.pictures import Pictures, folder_hash, listed
@@ -59,7 +59,7 @@ def weights_jobs(
     source = Source(kind="weights", sha256=sha256_file(path))
     degradation = component_spec("degradation", degradation_text)
     spec = untrained_spec(model, weights.scale, degradation, source, weights.channels)
-    job = Job(spec, test_sets(tests, spec.scale), name=_named(name, path.stem), place=path.absolute())
+    job = Job(spec, scored_sets(tests, spec.scale), name=_named(name, path.stem), place=path.absolute())
     return with_baselines([job])
 
 
@@ -90,7 +90,7 @@ def pictures_jobs(
     factor = scale or DEFAULT_SCALE
     if factor < 2:
         raise UsageError(f"--scale {factor} enlarges nothing. Take 2 or more.")
-    pictured = test_sets(tests, factor)
+    pictured = scored_sets(tests, factor)
     extra = Pictures(folder, pictured, factor, allow_missing=allow_missing).extra
     if extra:
         _log.warning(
