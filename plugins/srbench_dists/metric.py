@@ -64,7 +64,8 @@ def dists(sr: Tensor, hr: Tensor) -> Tensor:
     with torch.autocast(sr.device.type, enabled=False):
         for n in range(len(sr)):
             if sr[n].isfinite().all():
-                scores[n] = network(sr[n : n + 1].float(), hr[n : n + 1].float())
+                # Contiguous both: convolutions round differently with the layout.
+                scores[n] = network(*(one[n : n + 1].float().contiguous() for one in (sr, hr)))
     return scores
 
 

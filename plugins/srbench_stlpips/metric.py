@@ -67,7 +67,8 @@ def stlpips(sr: Tensor, hr: Tensor, net: Net = "alex") -> Tensor:
     with torch.autocast(sr.device.type, enabled=False):
         for n in range(len(sr)):
             if sr[n].isfinite().all():
-                scores[n] = network(2 * sr[n : n + 1].float() - 1, 2 * hr[n : n + 1].float() - 1)
+                # Contiguous both: convolutions round differently with the layout.
+                scores[n] = network(*(2 * one[n : n + 1].float().contiguous() - 1 for one in (sr, hr)))
     return scores
 
 
