@@ -17,6 +17,7 @@ from srbench.registry import resolve
 from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
 
 if TYPE_CHECKING:
+    from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
     from srbench.metrics.backbones import build_features, find_weights
     from srbench.metrics.lpips import facts as lpips_facts
@@ -51,6 +52,7 @@ __all__ = [
     "hookimpl",
     "lpips_distance",
     "lpips_facts",
+    "picture_size",
     "resize_bicubic",
 ]
 
@@ -61,6 +63,7 @@ _LAZY = {
     "find_weights": "srbench.metrics.backbones:find_weights",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
+    "picture_size": "srbench.images.png:picture_size",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",
 }
 

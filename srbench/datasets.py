@@ -1,9 +1,12 @@
 """A dataset as typed → its pictures, with a hash that stands for their content."""
 
-from collections.abc import Iterable
+import inspect
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srbench.errors import DatasetError, PictureError
 from srbench.files import canonical_json, sha256_file, sha256_text
@@ -12,6 +15,15 @@ from srbench.parameters import is_path
 from srbench.registry import registry
 from srbench.spec import DatasetSpec
 from srbench.types import Dataset, Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LR_FILES, LR_FILES_OF_HR_SIZE = "LR files", "LR files of HR's size"
+"""What a protocol says of LR that is not made of HR."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,13 @@ class TestSet:
     def sha256(self) -> str:
         """SHA-256 over sorted names and file hashes."""
         return content_hash(self.pictures)
+
+    @property
+    def lr_text(self) -> str | None:
+        """What a protocol says of LR where it is files of its own; None where it is HR degraded."""
+        if not self.pictures or self.pictures[0].lr is None:
+            return None
+        return LR_FILES_OF_HR_SIZE if self.pictures[0].same_size else LR_FILES
 
 
 @dataclass(frozen=True)
@@ -73,18 +92,47 @@ class BuiltDataset:
 
 
 @cache
-def build_dataset(text: str) -> BuiltDataset:
-    """The dataset that `text` (`folder:train=DIR,tile=128`) names, built once a process.
+def build_dataset(text: str, scale: int | None = None) -> BuiltDataset:
+    """The dataset that `text` (`folder:train=DIR,tile=128`) names, built once a process and scale.
+
+    LR pictures of its own are held against its HR pictures; see `srbench.pairs`.
+
+    Args:
+        text: as typed.
+        scale: of HR to LR; None: only a dataset without LR pictures can be built.
 
     Raises:
         UsageError: unknown name or parameter.
-        DatasetError: its pictures are not where they should be.
+        DatasetError: its pictures are not where they should be, or LR pictures do not fit.
+        PictureError: an LR picture, or its HR picture, cannot be read.
     """
+    component = registry().find("dataset", parse_term(text).name)
+    if scale is not None and not component.asks("scale"):
+        built = build_dataset(text)  # the same at every scale
+    else:
+        built = build_unchecked(text, scale)
+    if scale is not None and _is_paired(built.pictures):
+        _check_pairs(text, built.pictures, scale)
+    return built
+
+
+def scored_sets(texts: Sequence[str], scale: int) -> tuple[TestSet, ...]:
+    """The test halves of datasets as typed; raises as `build_dataset` does."""
+    return tuple(build_dataset(text, scale).test for text in texts)
+
+
+def build_unchecked(text: str, scale: int | None) -> BuiltDataset:
+    """As `build_dataset`, without a look at LR pictures and anew at every call."""
     term: Term = parse_term(text)
     component = registry().find("dataset", term.name)
     settings = component.settings(term.parameters)
-    params = {key: value for key, value in settings.items() if not is_path(component.parameters[key])}
-    pictures: Dataset = component.make(**settings)
+    params = {
+        key: value
+        for key, value in settings.items()
+        if not is_path(component.parameters[key]) and not _is_left_out(component.parameters[key], value)
+    }
+    given_scale = {"scale": scale} if component.asks("scale") else {}
+    pictures: Dataset = component.make(**settings, **given_scale)
     for half in (pictures.train, pictures.val, pictures.test):
         names = [picture.name for picture in half]
         if len(set(names)) < len(names):
@@ -98,19 +146,46 @@ def build_dataset(text: str) -> BuiltDataset:
     return BuiltDataset(text, anywhere, registry().spelling(component), params, pictures)
 
 
+def _is_left_out(parameter: inspect.Parameter, value: object) -> bool:
+    """A keyword-only parameter may join a dataset later: at its default it leaves ids as they were."""
+    return parameter.kind is inspect.Parameter.KEYWORD_ONLY and value == parameter.default
+
+
+def _is_paired(dataset: Dataset) -> bool:
+    return any(one.lr is not None for half in (dataset.train, dataset.val, dataset.test) for one in half)
+
+
+def _check_pairs(text: str, dataset: Dataset, scale: int) -> None:
+    from srbench.pairs import examine  # loads torch
+
+    found = examine(dataset, scale)
+    if found.faults:
+        raise DatasetError(
+            f"LR and HR pictures of {text} do not go together at ×{scale}: {found}. Correct the files, or "
+            "the pattern that names them."
+        )
+    if found.doubts:
+        _log.warning("%s has LR pictures that may be wrong at ×%d: %s.", text, scale, found)
+
+
 def content_hash(pictures: Iterable[Picture]) -> str:
     """SHA-256 over the sorted names and the hashes of the files (or pixels) behind them.
 
     Raises:
         PictureError: a file cannot be read.
     """
-    return sha256_text(canonical_json(sorted([one.name, _pixels_hash(one), one.box] for one in pictures)))
+    return sha256_text(canonical_json(sorted(_row(one) for one in pictures)))
 
 
-def _pixels_hash(picture: Picture) -> str:
-    if isinstance(picture.hr, Path):
-        return _file_hash(picture.hr)
-    return sha256_text(f"{picture.hr.shape}{picture.hr.tobytes().hex()}")
+def _row(picture: Picture) -> list[object]:
+    own_lr = [] if picture.lr is None else [_pixels_hash(picture.lr), picture.same_size]
+    return [picture.name, _pixels_hash(picture.hr), picture.box, *own_lr]
+
+
+def _pixels_hash(picture: "Path | NDArray[np.uint8]") -> str:
+    if isinstance(picture, Path):
+        return _file_hash(picture)
+    return sha256_text(f"{picture.shape}{picture.tobytes().hex()}")
 
 
 @cache

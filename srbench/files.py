@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,17 @@ _unlocked: set[int] = set()
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no spaces, UTF-8 kept; equal values give equal text, so it can be hashed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def read_regular(path: Path) -> bytes:
+    """The bytes of a regular file; what is none (a pipe would block for ever) is not opened.
+
+    Raises:
+        OSError: it is none, is not there, or cannot be read.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.read_bytes()
 
 
 def parse_json(content: str | bytes) -> Any:

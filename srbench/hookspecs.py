@@ -82,8 +82,10 @@ def register_datasets(register: RegisterDataset) -> None:
         register("set5", "srbench_datasets.named:set5", facts="srbench_datasets.facts:SET5")
 
     `build(**params)` returns a `srbench.api.Dataset`. Parameters annotated `Path` (or `Path | None`) say
-    where pictures lie and stay out of the run id; the pictures' own hashes stand for them. A builder without
-    such a parameter given looks into `srbench.api.data_dir() / name`, where `srbench data fetch` puts sets.
+    where pictures lie and stay out of the run id; the pictures' own hashes stand for them. Keyword-only ones
+    stay out of it at their default. A builder without such a parameter given looks into
+    `srbench.api.data_dir() / name`, where `srbench data fetch` puts sets. One that has a parameter `scale` is
+    given the scale of the run, or None, and can give pictures an LR of their own.
 
     Args of `register`: `facts` a `srbench.api.DatasetFacts`, or the import string of one, for a public set:
     where it is downloaded, its terms, count, sizes, and published bicubic figures. `srbench data` lists,

@@ -1,22 +1,21 @@
 """What `--init` and `--fork` name → jobs that begin there, or that go on where they began there before."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from srbench.checkpoint.format import MANIFEST, Checkpoint, folder_name, folders
-from srbench.checkpoint.read import read_checkpoint, read_latest
-from srbench.errors import CheckpointError, NewerError, SrbenchError, UsageError
+import torch
+
+from srbench.checkpoint.choose import chosen
+from srbench.checkpoint.format import folders
+from srbench.errors import CheckpointError, SrbenchError, UsageError
 from srbench.files import sha256_file
 from srbench.foreign.weights import read_weights
 from srbench.plan import Job, Request, Start, component_spec, parse_channels, plan, with_baselines
 from srbench.spec import Origin, RunSpec
 from srbench.store.runs import StoredRun, find_run, list_runs
-from srbench.train.state import weights
-
-_log = logging.getLogger(__name__)
+from srbench.train.state import build_networks, first_reasons, load_weights, weights
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,10 @@ def jobs_from(request: Request, begin: Begin, root: Path) -> list[Job]:
 
 def _is_child(run: StoredRun, begin: Begin) -> bool:
     """Whether the same line has made a run, and it can go on by itself."""
+    if run.record.provenance.get("origin") != begin.text or not folders(run.paths.checkpoints):
+        return False  # before its spec is read: that of another run may be damaged
     origin = RunSpec.from_stored(run.record.spec).origin
-    return (
-        origin is not None
-        and (origin.kind, origin.optimizer) == (begin.kind, begin.optimizer)
-        and run.record.provenance.get("origin") == begin.text
-        and bool(folders(run.paths.checkpoints))
-    )
+    return origin is not None and (origin.kind, origin.optimizer) == (begin.kind, begin.optimizer)
 
 
 def _going_on(job: Job, children: Sequence[StoredRun], start: Start) -> Job:
@@ -71,7 +67,20 @@ def _going_on(job: Job, children: Sequence[StoredRun], start: Start) -> Job:
         spec = RunSpec.from_stored(child.record.spec)
         if spec == job.spec.model_copy(update={"origin": spec.origin}):
             return replace(job, spec=spec)
+    _check_fit(job.spec, start)
     return replace(job, start=start)
+
+
+def _check_fit(spec: RunSpec, start: Start) -> None:
+    """Refuse weights of other networks before anything is written."""
+    try:
+        load_weights(build_networks(spec, torch.device("cpu")), start.model)
+    except CheckpointError as error:
+        raise UsageError(
+            f"--{start.origin.kind} {start.text} does not fit this run's networks: "
+            f"{first_reasons(error.__cause__)}. Its model, parameters, --channels or --scale may be other "
+            "ones."
+        ) from error
 
 
 def _known(request: Request, children: Sequence[StoredRun]) -> list[Job] | None:
@@ -94,24 +103,25 @@ def _with(request: Request, origin: Origin | None, base: RunSpec | None, dataset
 
 def _start(request: Request, begin: Begin, root: Path) -> tuple[Start, RunSpec | None, str]:
     """What to begin with; of a fork its parent's spec too, and the dataset unless one is given."""
-    if begin.kind == "init" and Path(begin.text).is_file():
+    if begin.kind == "init" and _is(Path.is_file, begin.text):
         return _from_file(request, begin), None, "sample"
-    name, _, which = begin.text.partition("@")
+    name, at, which = begin.text.partition("@")
     try:
         parent = find_run(root, name)
     except UsageError as error:
         if begin.kind == "init":
-            raise UsageError(f"--init {begin.text} is no file, and no run: {error}") from error
+            what = "a folder, not a weights file" if _is(Path.is_dir, begin.text) else "no file"
+            raise UsageError(f"--init {begin.text} is {what}, and no run: {error}") from error
         raise
     spec = RunSpec.from_stored(parent.record.spec)
     if not spec.trained:
         raise UsageError(
             f"{parent.id} was not trained by srbench, so --{begin.kind} has no checkpoint to begin from."
         )
-    checkpoint = _checkpoint(parent, spec, which)
+    checkpoint = chosen(parent.paths.checkpoints, spec.sha256, parent.id, which if at else None)
     origin = Origin(
         kind=begin.kind,
-        sha256=sha256_file(parent.paths.checkpoints / folder_name(checkpoint.step) / MANIFEST),
+        sha256=checkpoint.manifest_sha256,
         run=parent.id,
         step=checkpoint.step,
         optimizer=begin.optimizer,
@@ -124,6 +134,13 @@ def _start(request: Request, begin: Begin, root: Path) -> tuple[Start, RunSpec |
     return start, spec, str(parent.record.provenance.get("dataset", "sample"))
 
 
+def _is(what: Callable[[Path], bool], text: str) -> bool:
+    try:
+        return what(Path(text))
+    except OSError:  # no name that a file can have
+        return False
+
+
 def _from_file(request: Request, begin: Begin) -> Start:
     if len(request.models) != 1 or len(request.channels) > 1 or len(request.scales) > 1:
         raise UsageError("--init FILE needs one --model, with at most one --channels and one --scale.")
@@ -132,43 +149,6 @@ def _from_file(request: Request, begin: Begin) -> Start:
     scale = request.scales[0] if request.scales else None
     read = read_weights(path, component_spec("model", request.models[0]), scale, channels)
     return Start(Origin(kind="init", sha256=sha256_file(path)), begin.text, weights(read.networks))
-
-
-def _checkpoint(parent: StoredRun, spec: RunSpec, which: str) -> Checkpoint:
-    """The newest checkpoint of a run, the best, or that of a step."""
-    root = parent.paths.checkpoints
-    newest = read_latest(root, spec.sha256, parent.id)
-    if newest is None:
-        raise UsageError(f"{parent.id} has no checkpoint yet. Train it first.")
-    if not which:
-        return newest
-    best = newest.scalars["progress"]["best"]
-    if which == "best":
-        if best is None:
-            raise UsageError(
-                f"{parent.id} has no best checkpoint: its dataset has no validation pictures, or none were "
-                f"looked at yet. Take {parent.id}@{newest.step}."
-            )
-        which = str(best["step"])
-    there = [step for step, _ in folders(root)]
-    if not which.isdigit() or int(which) not in there:
-        marks = {best["step"]: " (best)"} if best else {}
-        steps = ", ".join(f"{step}{marks.get(step, '')}" for step in there)
-        raise UsageError(
-            f"{parent.id} has no checkpoint {which!r}: the newest and the best are kept, and the others "
-            f"are removed. It has {steps}."
-        )
-    try:
-        return read_checkpoint(root / folder_name(int(which)), spec.sha256)
-    except NewerError as error:
-        raise NewerError(
-            f"Checkpoint {which} of {parent.id} is not read: {error}. Update srbench."
-        ) from error
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"Checkpoint {which} of {parent.id} is damaged ({error}). Name another, or {parent.id} alone for "
-            "the newest sound one."
-        ) from error
 
 
 def _check_optimizer(request: Request, parent: RunSpec) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srbench.datasets import BuiltDataset, TestSet, build_dataset
+from srbench.datasets import BuiltDataset, TestSet, build_dataset, scored_sets
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import Term, parse_sum, parse_term
 from srbench.parameters import checked, parameters_of
@@ -188,8 +188,8 @@ def _job(
     )
     # Built once now, so that a value it refuses is found before anything is written.
     registry().find("degradation", degradation.name).make(**degradation.params)
-    dataset = build_dataset(dataset_text)
-    tests = tuple(build_dataset(text).test for text in request.tests) or (dataset.test,)
+    dataset = build_dataset(dataset_text, scale)
+    tests = scored_sets(request.tests, scale) or (dataset.test,)
     if not model.trainable:
         if request.origin is not None:
             raise UsageError(f"Model {model.name!r} is not trained, so it cannot begin from weights.")

@@ -21,7 +21,7 @@ _GIVEN: Mapping[Kind, frozenset[str]] = {
     "model": frozenset({"planes", "scale"}),
     "loss": frozenset(),
     "trainer": frozenset(),
-    "dataset": frozenset(),
+    "dataset": frozenset({"scale"}),
     "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
 }
@@ -80,6 +80,10 @@ class Component:
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The user's parameters, in order; their annotations are resolved types."""
         return parameters_of(self.build, _GIVEN[self.kind])
+
+    def asks(self, *names: str) -> bool:
+        """Whether it asks for any of what the core passes, by parameter name."""
+        return any(name in inspect.signature(self.build).parameters for name in names)
 
     def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         """`typed` checked against the signature and converted, defaults filled in.
@@ -183,10 +187,6 @@ class Metric(Component):
     planes: tuple[Plane, ...] = ("r", "g", "b", "y")
     facts: Target | None = None
     shows: tuple[str, ...] = ()
-
-    def asks(self, *names: str) -> bool:
-        """Whether the metric asks for any of those pictures."""
-        return any(name in inspect.signature(self.build).parameters for name in names)
 
     def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What scores depend on beside `settings`, as plain data.

@@ -48,11 +48,16 @@ class Picture:
         name: unique within its half, stable between machines (a relative path without its suffix).
         hr: a file, or 8-bit pixels `(H, W, 3)` RGB or `(H, W)` grey.
         box: the tile of the file that is meant, (top, left, height, width) in pixels; None: all of it.
+        lr: its LR picture at the scale the dataset is built for, all of it, as `hr` is given; None: LR is HR
+            degraded.
+        same_size: `lr` has the size of HR, and the run's degradation reduces it.
     """
 
     name: str
     hr: "Path | NDArray[np.uint8]"
     box: tuple[int, int, int, int] | None = None
+    lr: "Path | NDArray[np.uint8] | None" = None
+    same_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,14 @@ class Dataset:
         val: held-out pictures for the curves and `best`; may be empty.
         test: pictures for the final scores.
         test_name: what the test half is called in tables; None: the dataset's own name.
+        unpaired: LR files that belong to no picture; a warning names them.
     """
 
     train: Sequence[Picture] = ()
     val: Sequence[Picture] = ()
     test: Sequence[Picture] = ()
     test_name: str | None = None
+    unpaired: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def test_stored_runs_are_scored_on_any_test_set_without_training(pictures, tmp_p
     do(plan(small_request(pictures)), tmp_path, scoring("psnr"))
     run = find_run(tmp_path, "lapsrn")
     other = build_dataset(f"folder:test={pictures / 'val'}").test
-    (outcome,) = score_stored([run], [other], scoring("psnr"), CPU, Stop(), quiet=True)
+    (outcome,) = score_stored([run], [other.typed], scoring("psnr"), CPU, Stop(), quiet=True)
     assert outcome.error is None
     assert {score.test for score in scores_of(tmp_path, "lapsrn")} == {"test", "val"}
     (again,) = score_stored([run], [], scoring("psnr"), CPU, Stop(), quiet=True)

@@ -27,7 +27,7 @@ LEVELS = (
     ("train",),
     ("plan",),
     ("data",),
-    ("datasets", "providers", "patch"),
+    ("datasets", "pairs", "providers", "patch"),
     ("spec",),
     ("registry", "builtin", "plugins"),
     ("grammar", "parameters"),

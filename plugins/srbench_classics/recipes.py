@@ -8,7 +8,7 @@ from typing import Any
 
 _SMALL: dict[str, Any] = {
     "loss": "charbonnier",
-    "steps": 2000,
+    "steps": 4000,
     "batch": 16,
     "patch": 48,
     "optimizer": "adam",
@@ -18,14 +18,14 @@ _SMALL: dict[str, Any] = {
 }
 """Minutes on a CPU."""
 
-_LARGE: dict[str, Any] = {**_SMALL, "steps": 500, "lr": 2e-4}
+_LARGE: dict[str, Any] = {**_SMALL, "steps": 1000, "lr": 2e-4}
 """The same for networks that cost a hundred times as much, with a rate that deep ones bear."""
 
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "srcnn": {
         "default": _SMALL,
-        # Dong et al. 2016, sections 3.3 and 4.1: 8·10⁸ samples. Rates are 1e-4, 1e-4 and 1e-5 by layer, of
-        # which the last, the smallest, is the one that all can bear. Batch from the authors' code.
+        # Dong et al. 2016, sections 3.3 and 4.1: 8·10⁸ samples. Rates are 1e-4, 1e-4 and 1e-5 by layer. With
+        # 1e-4 in all, a network of 26.2 dB falls to 12.7 in 25 steps. Batch from the authors' code.
         "paper": {
             "loss": "l2:reduction=sum",
             "steps": 6_250_000,

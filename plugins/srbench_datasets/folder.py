@@ -3,22 +3,16 @@
 import hashlib
 import logging
 import math
-import os
-import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
-from typing import NoReturn
 
-from PIL import Image, TiffImagePlugin
+from srbench.api import Dataset, DatasetError, Picture
+from srbench_datasets.files import Found, base_of, existing, find, find_lr, has_name
 
-from srbench.api import Dataset, DatasetError, Picture, PictureError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 SMALLEST_TILE = 16
-
-_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257  # EXIF and TIFF tags
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +24,21 @@ def folder(
     test: Path | None = None,
     split: float = 0.2,
     tile: int | None = None,
+    *,
+    lr: Path | None = None,
+    train_lr: Path | None = None,
+    val_lr: Path | None = None,
+    test_lr: Path | None = None,
+    same_size: bool = False,
+    scale: int | None = None,
 ) -> Dataset:
     """Every picture below a folder, split into training and test, or a folder for each of them.
 
     PNG, JPEG, BMP, TIFF and WebP files are taken, at any depth; what is hidden is skipped, and linked folders
     are not entered. A name is the path below its folder, with `/` between the parts and without the suffix.
+
+    In place of a folder, a pattern such as `DIR/{name}_HR.png` takes the files that fit it: `{name}` is any
+    path below `DIR`, and the picture's name; `{scale}` is the run's scale. The suffix may be left out.
 
     Args:
         root: one folder for both halves, divided by `split`; not together with the next three.
@@ -45,23 +49,47 @@ def folder(
             up, with at least one picture on each side where there are two.
         tile: cut the training pictures into tiles of this side in pixels, from 16. The remainder at the
             right and bottom is dropped. Other pictures stay whole.
+        lr: LR pictures of those below `root`, in place of LR made of HR: a folder in which each is called as
+            its HR picture or, after that, `{name}x{scale}`; or a pattern in which `{name}` is the HR
+            picture's name.
+        train_lr, val_lr, test_lr: the same for those of `train`, `val` and `test`.
+        same_size: LR pictures have the size of HR, and the run's degradation reduces them.
+        scale: of the run.
 
     Returns:
         The halves, each sorted by name; the test half is called as its folder is (`test`, else `root`).
 
     Raises:
         DatasetError: a folder is missing or empty, two of them overlap, two files share a name, every
-            picture is smaller than a tile, or the arguments do not go together.
+            picture is smaller than a tile, no LR picture is found or no scale is known for them, or the
+            arguments do not go together.
         PictureError: with `tile`, a file whose size cannot be read.
     """
     _check_arguments(root, train, val, test, split, tile)
-    folders = {
-        role: existing(role, path)
+    given = {
+        role: path
         for role, path in (("root", root), ("train", train), ("val", val), ("test", test))
         if path is not None
     }
-    _check_apart(folders)
-    halves = {role: _pictures_below(path) for role, path in folders.items()}
+    lr_given = {
+        role: path
+        for role, path in (("root", lr), ("train", train_lr), ("val", val_lr), ("test", test_lr))
+        if path is not None
+    }
+    _check_pairs(given, lr_given, tile, same_size, scale)
+    folders = {role: existing(role, base_of(path, scale)) for role, path in given.items()}
+    _check_apart({role: folders[role] for role, path in given.items() if not has_name(path)})
+    found = {role: find(role, path, scale) for role, path in given.items()}
+    _check_disjoint(found)
+    halves = {role: [Picture(name, path) for name, path in one.items()] for role, one in found.items()}
+    unpaired: list[Path] = []
+    for role, path in lr_given.items():
+        assert scale is not None
+        lr_role = "lr" if role == "root" else f"{role}_lr"
+        _check_outside(lr_role, path, role, given[role], scale)
+        pairs, extra = find_lr(lr_role, path, scale, found[role])
+        unpaired += extra
+        halves[role] = [replace(one, lr=pairs[one.name], same_size=same_size) for one in halves[role]]
     if "root" in halves:
         halves["train"], halves["test"] = split_by_name(halves.pop("root"), split)
     if tile is not None:
@@ -72,30 +100,8 @@ def folder(
         val=halves.get("val", ()),
         test=halves.get("test", ()),
         test_name=_base_name(tested) if tested else None,
+        unpaired=unpaired,
     )
-
-
-def existing(role: str, path: Path) -> Path:
-    """A folder as typed → its absolute path, so that a run goes on from any working directory.
-
-    Args:
-        role: the parameter it was given as, for the message.
-        path: relative to the working directory, or with `~`.
-
-    Raises:
-        DatasetError: it does not exist, or is a file.
-    """
-    found = path.expanduser().absolute()
-    if not found.exists():
-        raise DatasetError(
-            f"The folder {role}={path} does not exist ({found}). Correct the path, or put the pictures there."
-        )
-    if not found.is_dir():
-        raise DatasetError(
-            f"{role}={path} is a file, not a folder ({found}). Name the folder that holds the pictures; an "
-            "archive has to be unpacked first."
-        )
-    return found
 
 
 def split_by_name(pictures: Sequence[Picture], split: float) -> tuple[list[Picture], list[Picture]]:
@@ -129,7 +135,7 @@ def tiles_of(picture: Picture, height: int, width: int, tile: int) -> list[Pictu
     A tile is named by the pixel of its top left corner: the one of `a` at row 48, column 0 is `a@48+0`.
     """
     return [
-        Picture(f"{picture.name}@{top}+{left}", picture.hr, (top, left, tile, tile))
+        replace(picture, name=f"{picture.name}@{top}+{left}", box=(top, left, tile, tile))
         for top in range(0, height - tile + 1, tile)
         for left in range(0, width - tile + 1, tile)
     ]
@@ -176,6 +182,47 @@ def _check_arguments(
         )
 
 
+def _check_pairs(
+    given: Mapping[str, Path],
+    lr_given: Mapping[str, Path],
+    tile: int | None,
+    same_size: bool,
+    scale: int | None,
+) -> None:
+    for role, path in lr_given.items():
+        if role not in given:
+            lr_role = "lr" if role == "root" else f"{role}_lr"
+            raise DatasetError(
+                f"{lr_role}={path} has the LR pictures of those in {role}=, which is not there. Add "
+                f"{role}=DIR."
+            )
+        if scale is None:
+            raise DatasetError(
+                f"{path} has LR pictures of one scale, and which is not known here. Give --scale."
+            )
+    if same_size and not lr_given:
+        raise DatasetError(
+            "same_size=true is about LR pictures that are files, and none are named. Add lr=DIR, or leave it "
+            "out."
+        )
+    is_cut = not same_size and lr_given.keys() & {"root", "train"}
+    if is_cut and tile is not None and scale is not None and tile % scale:
+        raise DatasetError(
+            f"tile={tile} is no multiple of the scale {scale}, so tiles would begin between two pixels of "
+            f"LR pictures. Take tile={tile + -tile % scale}."
+        )
+
+
+def _check_outside(lr_role: str, lr: Path, role: str, hr: Path, scale: int) -> None:
+    """Refuse LR pictures among those that are taken for HR."""
+    inner, outer = base_of(lr, scale).resolve(), base_of(hr, scale).resolve()
+    if not has_name(hr) and (inner == outer or outer in inner.parents):
+        raise DatasetError(
+            f"{lr_role}={lr} is in {role}={hr}, all of whose pictures are taken for HR. Name a folder that "
+            f'has HR alone, or say which they are by a pattern: {role}="{hr}/{{name}}_HR.png".'
+        )
+
+
 def _check_apart(folders: Mapping[str, Path]) -> None:
     """Refuse folders of which one holds the other: its pictures would be on two sides."""
     for (role, path), (other_role, other) in combinations(folders.items(), 2):
@@ -188,43 +235,21 @@ def _check_apart(folders: Mapping[str, Path]) -> None:
             )
 
 
-def _pictures_below(top: Path) -> list[Picture]:
-    """Every picture file below `top`, sorted by name."""
-
-    def refuse(error: OSError) -> NoReturn:
-        raise DatasetError(
-            f"The folder {error.filename} cannot be read ({error.strerror}). Correct its permissions, or "
-            f"move it out of {top}."
-        ) from error
-
-    found: dict[str, Path] = {}
-    for directory, subfolders, files in os.walk(top, onerror=refuse):
-        subfolders[:] = [subfolder for subfolder in subfolders if not subfolder.startswith(".")]
-        for file in files:
-            path = Path(directory, file)
-            if file.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                continue
-            # macOS may hand out decomposed letters; names, and with them the split, are to be the same.
-            name = unicodedata.normalize("NFC", path.relative_to(top).with_suffix("").as_posix())
-            if name in found:
-                # Keeping both would be easy, but they are most likely one picture, and might part company
-                # in the split.
-                first, second = sorted((found[name], path))
-                raise DatasetError(
-                    f"{first} and {second.name} in the same folder differ only by suffix, and a picture's "
-                    "name has none. Take one of them out if they are copies, else rename one."
-                )
-            found[name] = path
-    if not found:
-        raise DatasetError(
-            f"The folder {top} holds no pictures, nor do folders in it; srbench looks for files ending in "
-            f"{', '.join(SUFFIXES)}. Correct the path, or put pictures there."
-        )
-    return [Picture(name, found[name]) for name in sorted(found)]
+def _check_disjoint(found: Mapping[str, Found]) -> None:
+    """The same of patterns, which may share a folder and no file."""
+    for (role, files), (other_role, others) in combinations(found.items(), 2):
+        shared = {path.resolve() for path in files.values()} & {path.resolve() for path in others.values()}
+        if shared:
+            raise DatasetError(
+                f"{role}= and {other_role}= both name {min(shared)}, so scores would be of pictures already "
+                "seen. Name patterns or folders that have no picture in common."
+            )
 
 
 def _cut(pictures: Sequence[Picture], tile: int) -> list[Picture]:
-    sizes = [_upright_size(picture) for picture in pictures]
+    from srbench.api import picture_size  # loads torch
+
+    sizes = [picture_size(picture.hr) for picture in pictures]
     cut = [tiles_of(picture, *size, tile=tile) for picture, size in zip(pictures, sizes, strict=True)]
     too_small = [picture.name for picture, tiles in zip(pictures, cut, strict=True) if not tiles]
     if len(too_small) == len(pictures):
@@ -244,24 +269,6 @@ def _cut(pictures: Sequence[Picture], tile: int) -> list[Picture]:
             too_small[0],
         )
     return [one for tiles in cut for one in tiles]
-
-
-def _upright_size(picture: Picture) -> tuple[int, int]:
-    """Height and width as the picture is decoded, from its header alone."""
-    assert isinstance(picture.hr, Path)
-    try:
-        with Image.open(picture.hr) as image:
-            width, height = image.size
-            if isinstance(image, TiffImagePlugin.TiffImageFile):
-                # Newer Pillows give the size of a TIFF already turned, older ones do not; the tags are plain.
-                width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
-            turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-    except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(
-            f"{picture.hr} is not a picture whose size can be read ({error}). Replace it, or take it out of "
-            "the folder."
-        ) from error
-    return (width, height) if turned else (height, width)
 
 
 def _base_name(path: Path) -> str | None:

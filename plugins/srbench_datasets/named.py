@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from srbench.api import Dataset, DatasetError, DatasetFacts, data_dir
 from srbench_datasets import facts
-from srbench_datasets.folder import existing, folder
+from srbench_datasets.files import existing
+from srbench_datasets.folder import folder
 
 DIV2K_TRAIN, DIV2K_TEST = "DIV2K_train_HR", "DIV2K_valid_HR"
 
@@ -54,15 +56,23 @@ bsds200 = _named(
 t91 = _named("t91", facts.T91, "T91: Yang et al. 2010.")
 
 
-def div2k(root: Path | None = None) -> Dataset:
+def div2k(
+    root: Path | None = None,
+    *,
+    lr: Literal["bicubic", "unknown"] | None = None,
+    scale: int | None = None,
+) -> Dataset:
     """DIV2K: Agustsson and Timofte 2017; 800 pictures for training, its 100 validation pictures for testing.
 
     Args:
         root: the folder that holds `DIV2K_train_HR` and `DIV2K_valid_HR`, as the archives unpack; where
             `srbench data fetch` has put it unless given.
+        lr: take the LR pictures of that track of NTIRE 2017, which lie beside as their archives unpack, in
+            place of LR made of HR: `DIV2K_train_LR_bicubic/X4/0001x4.png`.
+        scale: of the run.
 
     Raises:
-        DatasetError: one of the two folders is missing or holds no pictures.
+        DatasetError: one of the two folders is missing or holds no pictures, or so for the LR pictures.
     """
     where = _place("div2k", facts.DIV2K, root, f"{DIV2K_TRAIN} and {DIV2K_TEST}")
     missing = [part for part in (DIV2K_TRAIN, DIV2K_TEST) if not (where / part).is_dir()]
@@ -72,9 +82,21 @@ def div2k(root: Path | None = None) -> Dataset:
             "is not there. Name the folder above the two; for one of them alone write folder:train=DIR or "
             "folder:test=DIR."
         )
-    dataset = folder(train=where / DIV2K_TRAIN, test=where / DIV2K_TEST)
+    lr_of = {
+        half: where / f"{part.removesuffix('_HR')}_LR_{lr}" / "X{scale}" / "{name}x{scale}.png"
+        if lr
+        else None
+        for half, part in (("train", DIV2K_TRAIN), ("test", DIV2K_TEST))
+    }
+    dataset = folder(
+        train=where / DIV2K_TRAIN,
+        test=where / DIV2K_TEST,
+        train_lr=lr_of["train"],
+        test_lr=lr_of["test"],
+        scale=scale,
+    )
     _warn_of_count("div2k", len(dataset.train), facts.DIV2K.counts["train"], where / DIV2K_TRAIN)
-    return replace(dataset, test_name="div2k")
+    return replace(dataset, test_name=f"div2k-{lr}" if lr else "div2k")
 
 
 def _place(name: str, known: DatasetFacts, root: Path | None, holding: str) -> Path:

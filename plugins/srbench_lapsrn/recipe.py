@@ -25,5 +25,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "optimizer": "sgd:momentum=0.9,weight_decay=1e-4",
         "lr": 1e-5,
         "schedule": "step:every=50000,unit=steps,factor=0.5",
+        "ema": 0,
     },
 }

@@ -29,12 +29,14 @@ class Checkpoint:
         model: what is scored, `network.parameter` → tensor (the moving average where that is on).
         state: raw weights, optimizers, loss parameters: what training goes on from.
         scalars: plain data that goes with `state`: loss sums, best, scalers.
+        manifest_sha256: SHA-256 of its manifest, where it was read from one.
     """
 
     step: int
     model: "dict[str, Tensor]"
     state: "dict[str, Tensor]"
     scalars: dict[str, Any]
+    manifest_sha256: str = ""
 
 
 UPGRADES: Mapping[int, Callable[[Checkpoint], Checkpoint]] = {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srbench.checkpoint.format import STATE_JSON, folders
-from srbench.files import parse_json
+from srbench.files import parse_json, read_regular
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def best_step(root: Path) -> int | None:
     """The step of the best validation, as the newest checkpoint that can be read has it; None: none yet."""
     for _, folder in reversed(folders(root)):
         try:
-            best = parse_json((folder / STATE_JSON).read_bytes())["progress"]["best"]
+            best = parse_json(read_regular(folder / STATE_JSON))["progress"]["best"]
             return None if best is None else int(best["step"])
         except (OSError, ValueError, TypeError, KeyError):
             continue

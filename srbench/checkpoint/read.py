@@ -47,7 +47,8 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
         CheckpointError: a file is missing or damaged, or it belongs to another run.
     """
     try:
-        manifest = parse_json(_read(folder / MANIFEST))
+        manifest_bytes = _read(folder / MANIFEST)
+        manifest = parse_json(manifest_bytes)
         schema = manifest["schema"]
         if type(schema) is int and schema > SCHEMA:
             raise NewerError(
@@ -74,7 +75,7 @@ def read_checkpoint(folder: Path, spec_sha256: str) -> Checkpoint:
         raise CheckpointError("it does not fit into memory") from error
     except (LookupError, *_UNPARSABLE) as error:
         raise CheckpointError(f"it cannot be parsed: {type(error).__name__} {str(error)[:200]}") from error
-    checkpoint = Checkpoint(step, model, state, scalars)
+    checkpoint = Checkpoint(step, model, state, scalars, hashlib.sha256(manifest_bytes).hexdigest())
     while schema < SCHEMA:
         checkpoint, schema = UPGRADES[schema](checkpoint), schema + 1
     return checkpoint

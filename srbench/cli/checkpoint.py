@@ -1,6 +1,5 @@
 """`srbench checkpoint`: what a run has saved, whether it is sound, and its weights for other programs."""
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from srbench.cli.options import Results
 from srbench.errors import CheckpointError, NewerError, SrbenchError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from srbench.checkpoint.format import Checkpoint
     from srbench.store.runs import StoredRun
 
 app = typer.Typer(
@@ -126,6 +124,7 @@ def export(
     Names begin with the plane of their network: r. g. b. of three, y. or rgb. of one. srbench itself reads
     the file by srbench eval --weights FILE --model NAME.
     """
+    from srbench.checkpoint.choose import chosen
     from srbench.checkpoint.export import write_export
     from srbench.spec import RunSpec
     from srbench.store.layout import default_results
@@ -133,39 +132,15 @@ def export(
 
     found = find_run(results or default_results(), run)
     spec = RunSpec.from_stored(found.record.spec)
-    checkpoint = _chosen(found, spec.sha256, step)
+    checkpoint = chosen(found.paths.checkpoints, spec.sha256, found.id, step)
     path = output or Path(f"{found.id}-step{checkpoint.step}.safetensors")
     if path.is_dir():
         raise UsageError(f"{path} is a folder. Name a file: --output {path / (found.id + '.safetensors')}.")
+    if path.exists() and not path.is_file():  # a file would take the place of the device
+        raise UsageError(f"{path} is no regular file. Name one: --output {found.id}.safetensors.")
     write_export(path, checkpoint, found.id, spec.data())
     size = _size(path.stat().st_size)
     typer.echo(f"{path}: weights of {found.id} at step {checkpoint.step:,}, {size}")
-
-
-def _chosen(run: "StoredRun", spec_sha256: str, step: str | None) -> "Checkpoint":
-    """The checkpoint that `--step` names."""
-    from srbench.checkpoint.format import folder_name, folders
-    from srbench.checkpoint.listing import best_step
-    from srbench.checkpoint.read import read_checkpoint, read_latest
-
-    root = run.paths.checkpoints
-    if step is None:
-        latest = read_latest(root, spec_sha256, run.id)
-        if latest is None:
-            raise CheckpointError(f"{run.id} has no checkpoint: nothing of it is trained.")
-        return latest
-    kept = [number for number, _ in folders(root)]
-    number = best_step(root) if step == "best" else int(step) if re.fullmatch(r"[0-9]{1,18}", step) else -1
-    if number is None:
-        raise UsageError(f"{run.id} has no best checkpoint yet: it was never validated on val pictures.")
-    if number not in kept:
-        names = ", ".join(map(str, kept)) or "none"
-        raise UsageError(f"--step {step} is no checkpoint of {run.id}. It has {names}; or write best.")
-    try:
-        return read_checkpoint(root / folder_name(number), spec_sha256)
-    except CheckpointError as error:
-        what = "not read" if isinstance(error, NewerError) else "damaged"
-        raise CheckpointError(f"Checkpoint {folder_name(number)} of {run.id} is {what} ({error}).") from error
 
 
 def _find(names: list[str] | None, results: Path | None) -> "tuple[list[StoredRun], bool]":

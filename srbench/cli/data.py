@@ -8,8 +8,12 @@ import typer
 from srbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from srbench.data.verdict import Verdict
     from srbench.facts import DatasetFacts
+    from srbench.pairs import Pairing
+    from srbench.types import Dataset
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -119,6 +123,15 @@ def verify(
         Path | None,
         typer.Option("--root", metavar="DIR", help="The folder of the set, or a data folder that has it."),
     ] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Of the LR pictures of a dataset that has its own (div2k:lr=unknown): "
+            "every pair is looked at, where a run looks at a sample.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -131,28 +144,44 @@ def verify(
 
     Bicubic is scored under the rules of each published figure. A figure more than 0.05 dB apart, a wrong
     count, size or picture is a fault, and its likely cause is named. Exit code 1 where there is one.
+
+    With --scale, LR pictures that are files of their own are held against HR: missing, extra, of a wrong
+    size, of another picture, out of place. Any dataset may be named then.
     """
     from srbench.data.place import set_folder
     from srbench.data.verify import verify as compare
-    from srbench.datasets import build_dataset
-    from srbench.grammar import parse_term, quote
+    from srbench.datasets import build_unchecked
+    from srbench.grammar import Term, parse_term
     from srbench.train.stop import Stop
 
     typed = parse_term(name)
-    facts = _known(typed.name, known_sets())
+    known = known_sets()
+    facts = _known(typed.name, known) if scale is None else known.get(typed.name)
     if root is not None:
         inside = set_folder(typed.name, root)
-        name = f"{typed.name}:root={quote(str(inside if inside.is_dir() else root))}"
-    dataset = build_dataset(name).pictures
+        where = inside if inside.is_dir() else root
+        name = str(Term(typed.name, {**typed.parameters, "root": str(where)}))
+    dataset = build_unchecked(name, scale).pictures
+    verdict, pairing = None, None
     with Stop().listening() as stop:
-        verdict = compare(typed.name, facts, dataset, check=stop.check, quiet=context.obj["quiet"])
+        if facts is not None:
+            verdict = compare(typed.name, facts, dataset, check=stop.check, quiet=context.obj["quiet"])
+        if scale is not None:
+            pairing = _pairing(name, dataset, scale, stop.check, quiet=context.obj["quiet"])
     if as_json:
         import json
 
-        typer.echo(json.dumps(verdict.data(), indent=1, ensure_ascii=False))
+        records: dict[str, Any] = verdict.data() if verdict else {}
+        if pairing:
+            records["pairs"] = {"faults": pairing.faults, "doubts": pairing.doubts}
+        typer.echo(json.dumps(records, indent=1, ensure_ascii=False))
     else:
-        _print(verdict)
-    raise typer.Exit(0 if verdict.is_verified else 1)
+        if verdict:
+            _print(verdict)
+        if pairing:
+            _print_pairing(name, pairing)
+    is_sound = (verdict is None or verdict.is_verified) and (pairing is None or not pairing.faults)
+    raise typer.Exit(0 if is_sound else 1)
 
 
 def known_sets() -> "dict[str, DatasetFacts]":
@@ -176,6 +205,37 @@ def _known(name: str, known: "dict[str, DatasetFacts]") -> "DatasetFacts":
             f"Nothing is published of a set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}."
         )
     return known[name]
+
+
+def _pairing(
+    name: str, dataset: "Dataset", scale: int, check: "Callable[[], None]", *, quiet: bool
+) -> "Pairing":
+    from srbench.pairs import examine, pairs_of
+    from srbench.progress import steps
+
+    total = sum(len(pairs_of(half)) for half in (dataset.train, dataset.val, dataset.test))
+    if not total:
+        raise UsageError(
+            f"{name} has no LR pictures of its own, so --scale has nothing to look at. Leave it out, or name "
+            "them: folder:test=DIR,test_lr=DIR."
+        )
+    with steps(f"comparing LR and HR of {name}", total, check, quiet=quiet) as tick:
+        return examine(dataset, scale, at_most=None, tick=tick)
+
+
+def _print_pairing(name: str, pairing: "Pairing") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in pairing.faults:
+        console.print(Text(line, style="red"), soft_wrap=True)
+    for line in pairing.doubts:
+        console.print(Text(line), soft_wrap=True)
+    end = "do NOT go together" if pairing.faults else "go together"
+    console.print(
+        Text(f"LR and HR pictures of {name} {end}: {pairing.looked_at} pairs compared."), soft_wrap=True
+    )
 
 
 def _print(verdict: "Verdict") -> None:

@@ -60,7 +60,7 @@ def evaluate_run(
 
     with Stop().listening() as stop:
         with stop.at_once():
-            from srbench.datasets import TestSet, build_dataset
+            from srbench.datasets import scored_sets
             from srbench.executors.local import Settings, execute, score_stored
             from srbench.foreign.jobs import pictures_jobs, weights_jobs
             from srbench.grammar import split_list
@@ -71,7 +71,9 @@ def evaluate_run(
 
             root, quiet = results or default_results(), context.obj["quiet"]
             found = [find_run(root, prefix) for prefix in runs or []]
-            tests: list[TestSet] = [build_dataset(text).test for text in split_list(test or [])]
+            tests = split_list(test or [])
+            for one in found:  # what cannot be is said before anything is scored
+                scored_sets(tests, one.record.spec["scale"])
             use_lpips_weights(lpips_weights)
             scoring = scoring_of(
                 metric, grey, save_images,

@@ -84,7 +84,7 @@ def explain(
         raise UsageError("There is no number to explain. Give one or more of --psnr, --ssim and --lpips.")
     from rich.console import Console
 
-    from srbench.datasets import build_dataset
+    from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
     from srbench.explain import Number
     from srbench.explain import explain as explain_numbers
@@ -104,12 +104,14 @@ def explain(
     if pictures is not None:
         if test is None or scale is None:
             raise UsageError("--pictures needs --test and --scale: what they are pictures of, and how large.")
-        source = FolderSource(pictures, build_dataset(test).test, scale)
+        (pictured,) = scored_sets([test], scale)
+        source = FolderSource(pictures, pictured, scale)
     else:
         found = find_run(results or default_results(), str(run))
         where = pick_device(device)
         apply_engine(choose_engine(where, "fp32", "exact"))
-        source = stored_source(found, build_dataset(test or typed_dataset(found)).test, scale, where)
+        (pictured,) = scored_sets([test or typed_dataset(found)], found.record.spec["scale"])
+        source = stored_source(found, pictured, scale, where)
     with Stop().listening() as stop:
         explanation = explain_numbers(source, numbers, stop.check, quiet=context.obj["quiet"])
     shown = render(explanation, format, limit=limit)

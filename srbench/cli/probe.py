@@ -104,10 +104,11 @@ def probe(
     from rich.console import Console
 
     from srbench.cli.scoring import use_lpips_weights
-    from srbench.datasets import build_dataset
+    from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
     from srbench.figures import check_suffix, write_figure
     from srbench.grammar import split_list
+    from srbench.plan import DEFAULT_SCALE
     from srbench.probe import probe as probe_losses
     from srbench.probe.chart import chart
     from srbench.probe.show import render
@@ -125,12 +126,13 @@ def probe(
     apply_engine(choose_engine(where, "fp32", "exact"))
     if run is not None:
         found = find_run(results or default_results(), run)
-        pictures = build_dataset(test or typed_dataset(found)).test
+        (pictures,) = scored_sets([test or typed_dataset(found)], found.record.spec["scale"])
         subject = run_subject(found, pictures, where)
         own = [] if loss else [own_loss(found, where)]
     else:
-        pictures = build_dataset(test or "sample").test
-        subject = model_subject(model or BASELINE, scale or 4, channels, where, degradation or BASELINE)
+        factor = scale or DEFAULT_SCALE
+        (pictures,) = scored_sets([test or "sample"], factor)
+        subject = model_subject(model or BASELINE, factor, channels, where, degradation or BASELINE)
         own = []
     asked = own or [typed_loss(text, subject) for text in dict.fromkeys(split_list(loss or []))]
     with Stop().listening() as stop:

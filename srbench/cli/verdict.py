@@ -62,7 +62,7 @@ def verdict(
     if map is None:
         return
 
-    from srbench.datasets import build_dataset
+    from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
     from srbench.train.device import apply_engine, choose_engine, pick_device
     from srbench.train.stop import Stop
@@ -71,7 +71,6 @@ def verdict(
     where = pick_device(device)
     apply_engine(choose_engine(where, "fp32", "exact"))
     with Stop().listening() as stop:
-        for text in typed or [typed_dataset(found)]:
-            pictures = build_dataset(text).test
+        for pictures in scored_sets(typed or [typed_dataset(found)], found.record.spec["scale"]):
             count = write_maps(found, pictures, map, where, stop.check, quiet=context.obj["quiet"])
             typer.echo(f"{count} maps of {pictures.name} are in {map / pictures.name}.", err=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from srbench.data.gate import doubt
-from srbench.datasets import TestSet
+from srbench.datasets import LR_FILES, TestSet
 from srbench.errors import SrbenchError, StoppedError
 from srbench.evaluate.scorer import Scorer
 from srbench.evaluate.scoring import Scoring
@@ -109,6 +109,9 @@ def _evaluate(
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
     unverified = _unverified(summary, tests, check, quiet)
+    paired = any(test.lr_text for test in tests) or any(
+        str(one["degradation"]).startswith(LR_FILES) for one in protocols.values()
+    )
     for (_, test_sha256), test in asked.items():
         before = made
         try:
@@ -116,7 +119,7 @@ def _evaluate(
                 for number, picture in enumerate(test.pictures):
                     wanted = [
                         item
-                        for item in scorer.items()
+                        for item in scorer.items(test.lr_text)
                         if (test.name, test_sha256, picture.name, *item.key) not in known
                     ]
                     keep = number < scoring.save_images
@@ -145,16 +148,16 @@ def _evaluate(
         except StoppedError:
             # A picture that has been scored is not scored again.
             if made > before:
-                _store(paths, scores, protocols, scoring, spec, unverified)
+                _store(paths, scores, protocols, scoring, spec, unverified, paired)
             raise
         if made > before:
-            summary = _store(paths, scores, protocols, scoring, spec, unverified)
+            summary = _store(paths, scores, protocols, scoring, spec, unverified, paired)
     if (
         summary is None
-        or summary["unavailable"] != _missing(scoring, spec, scores)
+        or summary["unavailable"] != _missing(scoring, spec, scores, paired)
         or _stored_doubts(summary) != _of_scored(unverified, scores)
     ):
-        summary = _store(paths, scores, protocols, scoring, spec, unverified)
+        summary = _store(paths, scores, protocols, scoring, spec, unverified, paired)
     enter(paths.id, "scored", step)
     return summary, made
 
@@ -200,6 +203,7 @@ def _store(
     scoring: Scoring,
     spec: RunSpec,
     unverified: _Doubts,
+    paired: bool,
 ) -> dict[str, Any]:
     check_held(paths)
     used = {score.protocol for score in scores}
@@ -213,15 +217,24 @@ def _store(
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
     write_scores(paths, scores, kept)
-    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores), doubts)
+    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores, paired), doubts)
 
 
-def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score]) -> dict[str, str]:
-    """Label → reason, of the metrics that apply to the run, cannot be computed here and have no score yet."""
+def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score], paired: bool) -> dict[str, str]:
+    """Label → reason, of the metrics that apply to the run, cannot be computed here and have no score yet.
+
+    Where one of the test sets is `paired` with LR files, of those too that cannot be computed on it.
+    """
     planes = set(scored_planes(spec.network_channels))
     have = {score.metric for score in scores}
-    return {
+    missing = {
         label: reason
         for label, reason in scoring.unavailable.items()
         if label not in have and planes & set(registry().find("metric", label.partition(":")[0]).planes)
     }
+    for metric in scoring.metrics if paired else ():
+        if metric.component.asks("degraded"):
+            missing[metric.label] = (
+                "how the LR files of the test set were made is not known, so SR cannot be degraded alike."
+            )
+    return missing

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from srbench.datasets import LR_FILES
 from srbench.evaluate.scoring import ActiveMetric, Scoring
 from srbench.files import canonical_json
 from srbench.images.png import quantise, read_picture
 from srbench.images.stochastic import Degradation, of_picture
-from srbench.images.tiles import read_rgb, reference
+from srbench.images.tiles import lr_of, read_rgb, reference
 from srbench.metrics.protocol import Protocol, crop, planes_of, prepare
 from srbench.parameters import called_with
 from srbench.predict import Upscaler, planes_like
@@ -55,13 +56,19 @@ class Scorer:
         self._scales = upscaler.scales
 
     @functools.cache  # noqa: B019 - a scorer lives as long as one evaluation
-    def items(self) -> list[Item]:
-        """Every score a picture can have: scale × metric × the planes both of run and metric."""
+    def items(self, lr_text: str | None) -> list[Item]:
+        """Every score a picture can have: scale × metric × the planes both of run and metric.
+
+        Args:
+            lr_text: of the test set; see `TestSet`.
+        """
         planes = scored_planes(self.spec.network_channels)
         return [
-            Item(scale, metric, plane, self._protocol(metric, plane, scale))
+            Item(scale, metric, plane, self._protocol(metric, plane, scale, lr_text))
             for scale in self._scales
             for metric in self.scoring.metrics
+            # How files came to be is not known, so SR cannot be degraded alike.
+            if lr_text is None or not metric.component.asks("degraded")
             for plane in planes
             if plane in metric.component.planes
         ]
@@ -76,7 +83,7 @@ class Scorer:
         hr = read_rgb(picture, self.spec.scale)
         grey_kept = self.scoring.grey == "keep" and read_picture(picture).ndim == 2
         degrade = of_picture(self._degradation, picture.name)
-        lr = degrade(hr, self.spec.scale).float().to(self._device)
+        lr = lr_of(picture, hr, self.spec.scale, self._degradation).to(self._device)
         channels = self.spec.network_channels
         prediction = self._upscaler(test, picture, lr, check)
         # No answer, counted as left out: no SR of this picture, or nothing is left inside the border.
@@ -107,9 +114,9 @@ class Scorer:
                     values[one.key] = scores.reshape(-1)[planes.index(one.plane)].item()
         return [values[one.key] for one in items], prediction
 
-    def _protocol(self, metric: ActiveMetric, plane: Plane, scale: int) -> Protocol:
+    def _protocol(self, metric: ActiveMetric, plane: Plane, scale: int, lr_text: str | None) -> Protocol:
         return Protocol(
-            degradation=str(self.spec.degradation),
+            degradation=self._lr_by(scale, lr_text),
             grey=self.scoring.grey,
             plane=plane,
             border=self._border(scale),
@@ -118,6 +125,15 @@ class Scorer:
             facts=dict(metric.facts),
             inference=self._upscaler.inference.data(),
         )
+
+    def _lr_by(self, scale: int, lr_text: str | None) -> str:
+        """What a score depends on of how LR, and the reference of an inner scale, are made."""
+        own = str(self.spec.degradation)
+        if lr_text is None:
+            return own
+        # A file of HR's size is reduced by the run's degradation.
+        used = [lr_text] if lr_text == LR_FILES else [lr_text, f"reduced by {own}"]
+        return ", ".join(used if scale == self.spec.scale else [*used, f"inner reference by {own}"])
 
     def _border(self, scale: int) -> int:
         return scale if self.scoring.border is None else self.scoring.border

@@ -10,7 +10,7 @@ import torch
 
 from srbench.checkpoint.format import folders
 from srbench.checkpoint.read import read_latest
-from srbench.datasets import TestSet, build_dataset
+from srbench.datasets import scored_sets
 from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
@@ -125,7 +125,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     try:
         if not is_trained:
             of_run = (job, paths, start, engine, settings.device, settings.cadence)
-            with together(settings.processes, *of_run) as world:
+            with together(settings.processes, *of_run, stop.check) as world:
                 train(*of_run, stop, world, quiet=settings.quiet)
         elif record is None and spec.source is None:
             write_record(paths, start)
@@ -207,7 +207,7 @@ def _close(paths: RunPaths, status: Status, reason: str | None = None) -> None:
 
 def score_stored(
     runs: Sequence[StoredRun],
-    tests: Sequence[TestSet],
+    tests: Sequence[str],
     scoring: Scoring,
     device: torch.device,
     stop: Stop,
@@ -219,7 +219,7 @@ def score_stored(
 
     Args:
         runs: from the store.
-        tests: test sets; empty: the test half of the dataset each run was trained on.
+        tests: test sets as typed; empty: the test half of the dataset each run was trained on.
         scoring: metrics and rules.
         device: where.
         stop: looked at between pictures.
@@ -235,7 +235,7 @@ def score_stored(
                 engine = choose_engine(device, spec.precision or "fp32", "exact")
                 apply_engine(resumed_engine(run.record.engine, engine))
                 with stop.at_once():
-                    mine = tests or [build_dataset(typed_dataset(run)).test]
+                    mine = scored_sets(tests or [typed_dataset(run)], spec.scale)
                     for test in mine:
                         test.sha256  # noqa: B018 - hashed here, where a signal need not wait for it
                 step, upscaler = upscaler_of(

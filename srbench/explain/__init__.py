@@ -80,23 +80,24 @@ class Number:
         Raises:
             UsageError: it is no plain number, or none that the metric can have.
         """
+        example = "28.17" if metric == "psnr" else "0.8104"
         try:
             value = Decimal(text.strip())
             exponent = value.as_tuple().exponent
         except InvalidOperation as error:
-            raise UsageError(f"--{metric} {text!r} is no number. Write it like 28.17.") from error
+            raise UsageError(f"--{metric} {text!r} is no number. Write it like {example}.") from error
         if not isinstance(exponent, int):
-            raise UsageError(f"--{metric} {text!r} is not finite. Write it like 28.17.")
+            raise UsageError(f"--{metric} {text!r} is not finite. Write it like {example}.")
         if not -_DIGITS <= exponent <= 2:
             raise UsageError(
-                f"--{metric} {text!r} has digits that no number here has. Write it like 28.17, with at most "
-                f"{_DIGITS} after the point."
+                f"--{metric} {text!r} has digits that no number here has. Write it like {example}, with at "
+                f"most {_DIGITS} after the point."
             )
         low, high = _RANGE[metric]
         if not low <= value <= high:
             raise UsageError(
-                f"--{metric} {text!r} lies outside of what it can be, {low} to {high}"
-                + (", such as 0.8104." if metric == "ssim" else ".")
+                f"--{metric} {text!r} lies outside of what it can be, {low} to {high}. Write it like "
+                f"{example}."
             )
         return cls(metric, text.strip(), float(value), 0.5 * 10.0**exponent)
 

@@ -101,6 +101,11 @@ def degradations(own: str, degrade: Degradation) -> list[Choice]:
     ]
 
 
+def of_files(degrade: Degradation) -> list[Choice]:
+    """LR as the test set has it; `degrade` makes the references of inner outputs."""
+    return [Choice("LR from files", degrade)]
+
+
 ROUNDING = [
     Choice("SR rounded to 8 bits", lambda sr: _exact_levels(quantise(sr))),
     Choice("SR not rounded", lambda sr: sr.double().clamp(0, 1)),

@@ -9,10 +9,10 @@ from torch import Tensor, device
 from srbench.datasets import TestSet
 from srbench.errors import UsageError
 from srbench.evaluate.upscalers import network_upscaler_of, source_of
-from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, tasks
+from srbench.explain.axes import ROUNDING, Axes, Choice, Task, degradations, of_files, tasks
 from srbench.foreign.pictures import Pictures
-from srbench.images.stochastic import Degradation, of_picture
-from srbench.images.tiles import read_rgb, reference
+from srbench.images.stochastic import Degradation
+from srbench.images.tiles import lr_of, read_rgb, reference
 from srbench.inference import WHOLE, Inference
 from srbench.predict import planes_like
 from srbench.registry import registry
@@ -62,14 +62,19 @@ class RunSource:
         degradation = registry().find("degradation", spec.degradation.name)
         degrade: Degradation = degradation.make(**spec.degradation.params)
         scales = self._upscaler.scales
-        outputs = [one for one in tasks(scales, spec.scale) if scale in (None, one.apply.scale)]
+        outputs = [
+            one
+            for one in tasks(scales, spec.scale)
+            # LR files are of the run scale alone.
+            if scale in (None, one.apply.scale) and not (test.lr_text and one.apply.lr_scale != spec.scale)
+        ]
         if not outputs:
             there = ", ".join(f"×{one}" for one in scales)
             raise UsageError(f"{run.id} has no output of ×{scale}; it has {there}.")
         self.channels, self.test = spec.network_channels, test
         self.axes: Axes = {
             "scale": outputs,
-            "LR": degradations(str(spec.degradation), degrade),
+            "LR": of_files(degrade) if test.lr_text else degradations(str(spec.degradation), degrade),
             "pass": [Choice("one pass", WHOLE)],
             "rounding": ROUNDING,
         }
@@ -84,12 +89,12 @@ class RunSource:
     def pair(self, picture: Picture, chosen: Mapping[str, Choice]) -> tuple[Tensor, Tensor]:
         """SR as made by the choices, not rounded, and the HR it is compared with; (1, C, H, W) each."""
         task: Task = chosen["scale"].apply
-        degrade = of_picture(chosen["LR"].apply, picture.name)
+        degrade: Degradation = chosen["LR"].apply
         hr = read_rgb(picture, task.lr_scale)
         key = (picture.name, task.lr_scale, chosen["LR"].label, chosen["pass"].label)
         prediction = self._made.get(key)
         if prediction is None:
-            lr = degrade(hr, task.lr_scale).float().to(self._upscaler.device)
+            lr = lr_of(picture, hr, task.lr_scale, degrade).to(self._upscaler.device)
             made = self._upscaler.predicted(lr, chosen["pass"].apply)
             prediction = {scale: sr.cpu() for scale, sr in made.items()}
             self._made[key] = prediction

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from srbench.datasets import TestSet
+from srbench.datasets import scored_sets
 from srbench.errors import UsageError
 from srbench.files import sha256_file
 from srbench.foreign.pictures import Pictures, folder_hash, listed
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 def weights_jobs(
     path: Path,
     model_text: str,
-    tests: Sequence[TestSet],
+    tests: Sequence[str],
     degradation_text: str,
     *,
     scale: int | None = None,
@@ -42,7 +42,7 @@ def weights_jobs(
     Args:
         path: the file.
         model_text: model and parameters, as typed.
-        tests: what to score on; at least one.
+        tests: what to score on, as typed; at least one.
         degradation_text: how LR is made, as typed.
         scale: None: what the file says, else 4.
         channels: None: what the file says, else the model's default.
@@ -59,12 +59,13 @@ def weights_jobs(
     source = Source(kind="weights", sha256=sha256_file(path))
     degradation = component_spec("degradation", degradation_text)
     spec = untrained_spec(model, weights.scale, degradation, source, weights.channels)
-    return with_baselines([Job(spec, tuple(tests), name=_named(name, path.stem), place=path.absolute())])
+    job = Job(spec, scored_sets(tests, spec.scale), name=_named(name, path.stem), place=path.absolute())
+    return with_baselines([job])
 
 
 def pictures_jobs(
     folder: Path,
-    tests: Sequence[TestSet],
+    tests: Sequence[str],
     degradation_text: str,
     *,
     scale: int | None = None,
@@ -75,7 +76,7 @@ def pictures_jobs(
 
     Args:
         folder: with the pictures of every test set.
-        tests: what they are of; at least one.
+        tests: what they are of, as typed; at least one.
         degradation_text: how the LR pictures were made that they come from, as typed.
         scale: their factor; None: 4.
         name: in tables; None: the folder's name.
@@ -89,14 +90,15 @@ def pictures_jobs(
     factor = scale or DEFAULT_SCALE
     if factor < 2:
         raise UsageError(f"--scale {factor} enlarges nothing. Take 2 or more.")
-    extra = Pictures(folder, tests, factor, allow_missing=allow_missing).extra
+    pictured = scored_sets(tests, factor)
+    extra = Pictures(folder, pictured, factor, allow_missing=allow_missing).extra
     if extra:
         _log.warning(
             "Left out of %s, since no picture of %s is called so: %s.",
-            folder, ", ".join(test.name for test in tests), listed(extra),
+            folder, ", ".join(test.name for test in pictured), listed(extra),
         )  # fmt: skip
     spec = untrained_spec(PICTURES, factor, component_spec("degradation", degradation_text), source)
-    job = Job(spec, tuple(tests), name=_named(name, folder.absolute().name), place=folder.absolute())
+    job = Job(spec, pictured, name=_named(name, folder.absolute().name), place=folder.absolute())
     return with_baselines([job])
 
 

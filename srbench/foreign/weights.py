@@ -13,7 +13,7 @@ from srbench.parameters import called_with
 from srbench.plan import DEFAULT_SCALE, check_scale
 from srbench.registry import Model, registry, resolve
 from srbench.spec import ComponentSpec
-from srbench.train.state import load_weights
+from srbench.train.state import first_reasons, load_weights
 from srbench.types import CHANNELS, Channels, ForeignModel, Plane, networks_of
 
 
@@ -89,7 +89,7 @@ def _read(
             network.load_state_dict(result)
         except RuntimeError as error:
             raise UsageError(
-                f"{path} does not fit {model.name!r} as it was asked for: {_first_reasons(error)}. Its "
+                f"{path} does not fit {model.name!r} as it was asked for: {first_reasons(error)}. Its "
                 "parameters, --scale or --channels may be other ones."
             ) from error
     return Weights(networks, scale or DEFAULT_SCALE, chosen, model.size_multiple, model.tileable)
@@ -163,10 +163,3 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UsageError(f"{path} is no sound safetensors file ({error}). Copy it again.") from error
-
-
-def _first_reasons(error: RuntimeError) -> str:
-    """The first lines of torch's list of names and shapes that do not fit."""
-    lines = [line.strip().rstrip(".") for line in str(error).splitlines()[1:]]
-    short = "; ".join(line[:160] + ("…" if len(line) > 160 else "") for line in lines[:2])
-    return short + (f"; and {len(lines) - 2} more like it" if len(lines) > 2 else "")

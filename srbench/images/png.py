@@ -19,7 +19,7 @@ from srbench.files import write_atomic
 from srbench.types import Picture
 
 _ORIENTATION = 0x0112  # EXIF and TIFF tag
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
+_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC = 256, 257, 258, 262  # TIFF tags
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB\x60\x82"
 
@@ -66,6 +66,29 @@ def read_picture(picture: Picture) -> NDArray[np.uint8]:
             "the dataset again."
         )
     return pixels[top : top + height, left : left + width].copy()
+
+
+def picture_size(picture: "Path | NDArray[np.uint8]") -> tuple[int, int]:
+    """Height and width of a picture as it is decoded, upright; of a file, from its header alone.
+
+    Raises:
+        PictureError: the file is missing, or its size cannot be read.
+    """
+    if isinstance(picture, np.ndarray):
+        return picture.shape[0], picture.shape[1]
+    try:
+        with _strict_and_silent(), Image.open(picture) as image:
+            width, height = image.size
+            if isinstance(image, TiffImagePlugin.TiffImageFile):
+                # Newer Pillows give the size of a TIFF already turned, older ones do not; the tags are plain.
+                width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
+            turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+    except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(
+            f"{picture} is not a picture whose size can be read ({error}). Replace it, or take it out of "
+            "the folder."
+        ) from error
+    return (width, height) if turned else (height, width)
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
@@ -120,7 +143,7 @@ def write_png(path: Path, sr: Tensor) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-@lru_cache(maxsize=1)  # consecutive tiles of one file decode it once
+@lru_cache(maxsize=2)  # consecutive tiles of one file, and of its LR, decode both once
 def _read_file(path: Path, mtime_ns: int, size_bytes: int) -> NDArray[np.uint8]:
     """The pixels of one file; modification time and size are part of the key, so that a new file is seen."""
     del mtime_ns, size_bytes

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from srbench.errors import DatasetError
 from srbench.files import cannot_write
 from srbench.images.png import quantise, read_picture, to_tensor
-from srbench.images.stochastic import Degradation, Stochastic, reducing
+from srbench.images.stochastic import Degradation, Stochastic, of_picture, reducing
 from srbench.types import Picture
 
 
@@ -37,14 +37,15 @@ class TileStore:
     Args:
         pictures: what to train on.
         scales: the scales that are predicted; the largest is the run scale.
-        degrade: HR → LR; also makes the references of inner scales, unless it is stochastic.
+        degrade: HR → LR where pictures have no LR of their own; also makes the references of inner scales,
+            unless it is stochastic.
         patch: side of an HR patch in pixels.
         device: where batches are wanted; the arrays lie there too when they fit.
         progress: called once a picture.
 
     Raises:
         PictureError: a picture cannot be decoded.
-        DatasetError: a picture is smaller than a patch.
+        DatasetError: a picture is smaller than a patch, or its LR has another size than it should.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class TileStore:
         self.run_scale = max(scales)
         self.patch = patch
         self._device = device
-        self._stochastic = degrade if isinstance(degrade, Stochastic) else None
+        has_lr = any(picture.lr is not None for picture in pictures)
+        self._stochastic = degrade if isinstance(degrade, Stochastic) and not has_lr else None
         lr_parts: list[Tensor] = []
         sizes: list[tuple[int, int]] = []
         slots: list[int] = []
@@ -73,8 +75,8 @@ class TileStore:
                         f"Picture {picture.name!r} is {width}×{height} and smaller than a training patch "
                         f"of {patch}×{patch}. Leave it out, or take a smaller --patch."
                     )
-                if not isinstance(degrade, Stochastic):  # which makes LR of each patch when it is drawn
-                    lr_parts.append(_compact(degrade(hr, self.run_scale)))
+                if self._stochastic is None:  # which makes LR of each patch when it is drawn
+                    lr_parts.append(_compact(lr_of(picture, hr, self.run_scale, degrade)))
                 for scale, values in references.items():
                     values.append(reference(hr, scale, self.run_scale, degrade))
                 sizes.append((height // self.run_scale, width // self.run_scale))
@@ -167,6 +169,49 @@ def read_rgb(picture: Picture, scale: int) -> Tensor:
             f"×{scale}. Leave it out."
         )
     return pixels[..., :height, :width].expand(-1, 3, -1, -1)
+
+
+def lr_of(picture: Picture, hr: Tensor, scale: int, degradation: Degradation) -> Tensor:
+    """LR of a picture, `(1, 3, H / scale, W / scale)` float32: its own where it has one, else HR degraded.
+
+    Args:
+        picture: what `hr` was read from.
+        hr: from `read_rgb`.
+        scale: of HR to LR.
+        degradation: HR → LR; reduces an LR picture that has the size of HR, too, by bicubic where it is
+            stochastic.
+
+    Raises:
+        PictureError: its LR cannot be decoded.
+        DatasetError: its LR is not HR's size, cut to a multiple of `scale`, over `scale`; or its tile begins
+            between two LR pixels.
+    """
+    if picture.lr is None:
+        return of_picture(degradation, picture.name)(hr, scale).float()
+    own = Picture(picture.name, picture.lr, picture.box)
+    if not picture.same_size and picture.box is not None:
+        if picture.box[0] % scale or picture.box[1] % scale:
+            raise DatasetError(
+                f"The tile {picture.name!r} begins between two pixels of its LR picture at ×{scale}. Cut "
+                f"tiles whose side is a multiple of {scale}."
+            )
+        top, left, height, width = (side // scale for side in picture.box)
+        own = replace(own, box=(top, left, height, width))
+    lr = read_rgb(own, scale if picture.same_size else 1)
+    height, width = (side if picture.same_size else side // scale for side in hr.shape[-2:])
+    if lr.shape[-2:] != (height, width):
+        origin = picture.lr if isinstance(picture.lr, Path) else f"The LR picture of {picture.name!r}"
+        raise DatasetError(
+            f"{origin} is {lr.shape[-1]}×{lr.shape[-2]}, and {picture.name} at ×{scale} needs "
+            f"{width}×{height}. Make it again, or take it away to have LR made of HR."
+        )
+    return reducing(degradation)(lr, scale).float() if picture.same_size else lr
+
+
+def part_of(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
+    """A part of a picture, (top, left, height, width) in pixels of what the picture is."""
+    top, left = picture.box[:2] if picture.box else (0, 0)
+    return replace(picture, box=(top + box[0], left + box[1], *box[2:]))
 
 
 def reference(hr: Tensor, scale: int, run_scale: int, degrade: Degradation) -> Tensor:

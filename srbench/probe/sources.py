@@ -12,8 +12,8 @@ from srbench.datasets import TestSet
 from srbench.errors import DatasetError, SrbenchError, UsageError
 from srbench.evaluate.upscalers import upscaler_of
 from srbench.foreign.pictures import Pictures
-from srbench.images.stochastic import Degradation, of_picture
-from srbench.images.tiles import read_rgb
+from srbench.images.stochastic import Degradation
+from srbench.images.tiles import lr_of, part_of, read_rgb
 from srbench.memory import MemoryShortError
 from srbench.metrics.detail import window_size
 from srbench.plan import (
@@ -49,7 +49,7 @@ class Subject:
         upscaler: LR → SR.
         channels: what networks see.
         scale: of the SR pictures.
-        degrade: HR → LR.
+        degrade: HR → LR where pictures have no LR of their own.
         step: of the weights; what losses are given as the training step.
         patch: side of the patches that losses are given: that of training, where a window fits into it.
         device: where.
@@ -237,11 +237,11 @@ def _spread(pictures: Sequence[Picture], number: int) -> list[Picture]:
 def _triple(subject: Subject, test: TestSet, picture: Picture) -> tuple[Tensor, Tensor, Tensor]:
     """HR, SR and LR of the middle of a picture, (1, C, H, W) each, on the device."""
     scale = subject.scale
-    hr = read_rgb(picture, scale)
-    rows, columns = (_middle(side, scale) for side in hr.shape[-2:])
+    rows, columns = (_middle(side, scale) for side in read_rgb(picture, scale).shape[-2:])
     finished = isinstance(subject.upscaler, Pictures)  # of whole pictures, so it is cut afterwards
-    middle = hr[..., rows, columns]
-    lr = of_picture(subject.degrade, picture.name)(middle, scale).float().to(subject.device)
+    part = part_of(picture, (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start))
+    middle = read_rgb(part, scale)
+    lr = lr_of(part, middle, scale, subject.degrade).to(subject.device)
     try:
         sr = subject.upscaler(test.name, picture, lr)[scale]
     except (torch.OutOfMemoryError, MemoryShortError) as error:

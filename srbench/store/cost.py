@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from srbench.errors import StoreError
-from srbench.files import parse_json, write_json
+from srbench.files import parse_json, read_regular, write_json
 from srbench.store.layout import SCHEMA, RunPaths, refuse_newer
 
 
@@ -53,7 +53,7 @@ def read_cost(paths: RunPaths) -> Cost | None:
         StoreError: the file is damaged, or was written by a newer srbench.
     """
     try:
-        stored = parse_json(paths.cost.read_bytes())
+        stored = parse_json(read_regular(paths.cost))
         refuse_newer(paths.cost, stored["schema"])
         devices = {name: DeviceCost(**one) for name, one in stored["devices"].items()}
         return Cost(stored["parameters"], stored["macs"], devices)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srbench.errors import StoreError
-from srbench.files import cannot_write, canonical_json, parse_json, sync_file, write_atomic
+from srbench.files import cannot_write, canonical_json, parse_json, read_regular, sync_file, write_atomic
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def warn_of_lost(path: Path, step: int) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return b""
     except OSError as error:

@@ -18,6 +18,8 @@ from srbench.files import cannot_write, only_one, parse_json, write_json
 from srbench.store.layout import RunPaths
 
 _STALE_S = 3600.0
+_HOST = socket.gethostname()
+"""Asked once: the name of a laptop changes with its network, and its run stays its own."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def check_held(paths: RunPaths) -> None:
 
 
 def _me() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid()}
+    return {"host": _HOST, "pid": os.getpid()}
 
 
 def _owner(paths: RunPaths) -> dict[str, Any] | None:
@@ -111,7 +113,8 @@ def _finish_renames(paths: RunPaths) -> None:
         try:
             whole, content = left.read_bytes(), path.read_bytes() if path.exists() else b""
             is_cut = len(content) < len(whole) and whole.startswith(content)
-            if is_cut and path != paths.cost and (content or _is_whole(path, whole)):
+            is_ours = path not in (paths.cost, paths.lock_owner)  # one needs no lock, one is written next
+            if is_ours and is_cut and (content or _is_whole(path, whole)):
                 left.replace(path)
                 _log.warning("%s was cut short when a process was killed; it is whole again.", path)
         except OSError:  # as below
@@ -120,8 +123,8 @@ def _finish_renames(paths: RunPaths) -> None:
 
 def _is_whole(path: Path, content: bytes) -> bool:
     """Whether this is all of a file: a temporary one may itself be cut short."""
-    if path.suffix == ".jsonl":
-        return content.endswith(b"\n")
+    if path.suffix in (".jsonl", ".parquet"):
+        return content.endswith((b"\n", b"PAR1"))
     try:
         return path.suffix == ".json" and parse_json(content) is not None
     except ValueError:

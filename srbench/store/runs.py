@@ -1,6 +1,5 @@
 """run.json: what a run is, how far it has come and where its parts came from."""
 
-import glob
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srbench.errors import StoreError, UsageError, did_you_mean
-from srbench.files import parse_json, write_json
+from srbench.files import parse_json, read_regular, write_json
 from srbench.store.layout import SCHEMA, RunPaths, refuse_newer
 from srbench.store.lock import is_locked
 
@@ -82,7 +81,7 @@ def read_record(paths: RunPaths) -> RunRecord | None:
         StoreError: run.json is damaged, or was written by a newer srbench.
     """
     try:
-        stored = parse_json(paths.run.read_bytes())
+        stored = parse_json(read_regular(paths.run))
         refuse_newer(paths.run, stored.pop("schema"))
         record = RunRecord(**stored)
         if {type(record.spec), type(record.engine), type(record.provenance)} != {dict}:
@@ -106,7 +105,7 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
         StoreError: the file is damaged, or was written by a newer srbench.
     """
     try:
-        summary = dict(parse_json(paths.summary.read_bytes()))
+        summary = dict(parse_json(read_regular(paths.summary)))
         refuse_newer(paths.summary, summary["schema"])
     except FileNotFoundError:
         return None
@@ -147,7 +146,7 @@ def find_run(root: Path, prefix: str) -> StoredRun:
     runs, _ = list_runs(root)
     found = (
         [run for run in runs if run.id == prefix]
-        or [run for run in runs if run.id.startswith(prefix)]
+        or [run for run in runs if prefix and run.id.startswith(prefix)]
         or [run for run in runs if run.name == prefix]
     )
     if len(found) == 1:
@@ -155,7 +154,9 @@ def find_run(root: Path, prefix: str) -> StoredRun:
     if found:
         names = ", ".join(run.id for run in found[:8])
         raise UsageError(f"{prefix!r} could be any of {len(found)} runs: {names}. Give more of the id.")
-    for directory in root.glob(f"{glob.escape(prefix)}*") if prefix else ():
+    for directory in root.glob("*") if prefix else ():
+        if not directory.name.startswith(prefix):
+            continue
         paths = RunPaths(directory)
         if read_record(paths) is not None:  # one that cannot be read says why itself
             read_summary(paths)

@@ -92,6 +92,12 @@ class Journal:
         self._copy_s = max(self._copy_s, time.monotonic() - began)
         self._last_save, self._pending = time.monotonic(), step
 
+    def save_first(self, state: TrainingState, progress: Mapping[str, Any]) -> None:
+        """The checkpoint of a run that begins from something, on the disk before the run is said to start."""
+        self.save(0, state, progress)
+        self._writer.wait()
+        self._pending = None
+
     def settle(self) -> None:
         """Come back when all checkpoints are on the disk."""
         self._writer.wait()

@@ -101,7 +101,7 @@ def train(
     Raises:
         StoppedError: asked to stop; everything is saved.
         DivergedError: the loss became NaN or ran away; the last good checkpoint is kept.
-        UsageError: what it was to begin from does not fit; nothing has been written.
+        UsageError: patience without validation pictures; nothing has been written.
         PictureError, DatasetError: a picture cannot be used; nothing has been written.
         CheckpointError: no sound checkpoint is left, or it does not fit.
         StoreError: the disk is full, or the folder cannot be written or is gone.
@@ -135,8 +135,9 @@ def train(
     journal = (Journal if world.leads else NoJournal)(paths, spec, record)
     if world.leads and job.start is not None and not folders(paths.checkpoints):
         state.begin_from(job.start)
-        journal.save(0, state, asdict(Progress({})))  # from here on nothing is needed of what it began from
-    found = _checkpoint(paths, spec, journal, world)
+        # From here on nothing is needed of what it began from.
+        journal.save_first(state, asdict(Progress({})))
+    found = _checkpoint(paths, spec, world)
     progress, step = Progress({}), 0
     if found is not None:
         state.load(found.model, found.state, found.scalars)
@@ -240,9 +241,8 @@ def train(
         raise _stopped(paths, stop, step, target)
 
 
-def _checkpoint(paths: RunPaths, spec: RunSpec, journal: Journal, world: World) -> Checkpoint | None:
+def _checkpoint(paths: RunPaths, spec: RunSpec, world: World) -> Checkpoint | None:
     """What all processes go on from: the newest sound checkpoint that the first one finds."""
-    journal.settle()
     found = read_latest(paths.checkpoints, spec.sha256, paths.id) if world.leads else None
     step = world.decide(found.step if found is not None else -1)
     if world.leads or step < 0:

@@ -63,9 +63,16 @@ def load_weights(networks: Networks, tensors: Mapping[str, Tensor]) -> None:
             network.load_state_dict(mine)
         except RuntimeError as error:
             raise CheckpointError(
-                f"The stored weights do not fit the network of plane {plane}: {' '.join(str(error).split())}"
-                ". The model's plugin has changed since; install the version that run.json names."
+                f"The stored weights do not fit the network of plane {plane}: {first_reasons(error)}. The "
+                "model's plugin has changed since; install the version that run.json names."
             ) from error
+
+
+def first_reasons(error: BaseException | None) -> str:
+    """The first lines of torch's list of names and shapes that do not fit."""
+    lines = [line.strip().rstrip(". ") for line in str(error).splitlines()[1:]]
+    short = "; ".join(line[:160] + ("…" if len(line) > 160 else "") for line in lines[:2])
+    return short + (f"; and {len(lines) - 2} more like it" if len(lines) > 2 else "")
 
 
 def weights(networks: Networks) -> dict[str, Tensor]:
@@ -226,18 +233,11 @@ class TrainingState:
         A loss and an optimizer take over what they have in common with the parent's: a new loss begins anew.
 
         Raises:
-            UsageError: the weights do not fit this run's networks.
+            CheckpointError: the weights do not fit this run's networks.
         """
-        try:
-            raw = start.model if start.state is None else _below("raw.", start.state)
-            load_weights(self.networks, raw)
-            if self.ema is not None:
-                load_weights(self.ema, start.model)
-        except CheckpointError as error:
-            raise UsageError(
-                f"--{start.origin.kind} {start.text} does not fit this run's networks: {error.__cause__}. "
-                "Its model, parameters, --channels or --scale may be other ones."
-            ) from error
+        load_weights(self.networks, start.model if start.state is None else _below("raw.", start.state))
+        if self.ema is not None:
+            load_weights(self.ema, start.model)
         if start.state is None:
             return
         for name, mine in learned(self.losses):

@@ -2,7 +2,8 @@
 
 import logging
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,10 +23,11 @@ from srbench.store.runs import RunRecord
 from srbench.train.device import Engine, apply_engine
 from srbench.train.loop import Cadence, train
 from srbench.train.stop import Stop
-from srbench.train.world import ALONE, World
+from srbench.train.world import ALONE, GONE, World
 
 _PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: longer than any picture, evaluation or write takes."""
+_LOOK_EVERY_S = 0.05
 _HEARD_BY_THE_FIRST = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
@@ -53,6 +55,7 @@ def together(
     engine: Engine,
     device: torch.device,
     cadence: Cadence,
+    check: Callable[[], None],
 ) -> Iterator[World]:
     """The world of a run, of which this process is the first; the others train along while the block runs.
 
@@ -62,6 +65,10 @@ def together(
     Args:
         processes: how many in all.
         job, paths, record, engine, device, cadence: as `train` has them.
+        check: called while the others start; raises to stop.
+
+    Raises:
+        SrbenchError: one of them has gone.
     """
     if processes == 1:
         yield ALONE
@@ -82,6 +89,11 @@ def together(
                 other.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD_BY_THE_FIRST)
+        while not store.check([_here(rank) for rank in range(1, processes)]):
+            check()
+            if not all(other.is_alive() for other in others):
+                raise SrbenchError(GONE)
+            time.sleep(_LOOK_EVERY_S)
         with _joined(0, processes, store, device) as world:
             yield world
     finally:
@@ -98,8 +110,14 @@ def _follow(rank: int, task: _Task) -> None:
     apply_engine(task.engine)
     device = torch.device("cuda", rank) if task.device_type == "cuda" else torch.device(task.device_type)
     store = TCPStore("127.0.0.1", task.port, task.size)
+    store.set(_here(rank), "")
     with suppress(SrbenchError), _joined(rank, task.size, store, device) as world:
         train(task.job, task.paths, task.record, task.engine, device, task.cadence, Stop(), world, quiet=True)
+
+
+def _here(rank: int) -> str:
+    """What a process leaves in the store when it has started."""
+    return f"here/{rank}"
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from srbench.images.stochastic import Degradation, of_picture
-from srbench.images.tiles import read_rgb, reference
+from srbench.images.stochastic import Degradation
+from srbench.images.tiles import lr_of, read_rgb, reference
 from srbench.metrics.detail import detail_ratio
 from srbench.metrics.protocol import prepare
 from srbench.metrics.psnr import psnr
@@ -45,7 +45,7 @@ class Validation:
         spec: the run.
         pictures: to validate on.
         scales: the scales its networks predict.
-        degrade: HR → LR.
+        degrade: HR → LR where pictures have no LR of their own.
         size_multiple: of the model.
         device: where the networks are.
         progress: called once a picture.
@@ -78,7 +78,7 @@ class Validation:
                 scale: (reference(hr, scale, spec.scale, degrade) * 255).round().to(torch.uint8)
                 for scale in scales
             }
-            self._held.append(_Held(of_picture(degrade, picture.name)(hr, spec.scale).float(), references))
+            self._held.append(_Held(lr_of(picture, hr, spec.scale, degrade), references))
             progress()
 
     def __call__(self, networks: Networks, check: Callable[[], None]) -> Validated:

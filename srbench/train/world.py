@@ -1,13 +1,17 @@
 """The processes that train one run together, each on its share of every batch."""
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from srbench.errors import SrbenchError, UsageError
+
+GONE = (
+    "One of the processes that trained this run together has gone; perhaps it was killed, or memory ran out. "
+    "What was saved is sound: run the same command to go on from there."
+)
 
 
 class World:
@@ -65,7 +69,7 @@ class World:
         try:
             dist.all_reduce(tensor)
         except RuntimeError as error:
-            _gone(error)
+            raise SrbenchError(GONE) from error
 
 
 ALONE = World()
@@ -83,10 +87,3 @@ def check_shares(batch: int, processes: int) -> None:
             f"--processes {processes} cannot share out a batch of {batch} patches evenly. Take a multiple of "
             "it as --batch, or another number of processes."
         )
-
-
-def _gone(error: Exception) -> NoReturn:
-    raise SrbenchError(
-        "One of the processes that trained this run together has gone; perhaps it was killed, or memory ran "
-        "out. What was saved is sound: run the same command to go on from there."
-    ) from error

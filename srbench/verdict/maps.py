@@ -12,8 +12,8 @@ from srbench.datasets import TestSet
 from srbench.evaluate.upscalers import upscaler_of
 from srbench.files import write_atomic
 from srbench.images.png import write_png
-from srbench.images.stochastic import Degradation, of_picture
-from srbench.images.tiles import read_rgb, reference
+from srbench.images.stochastic import Degradation
+from srbench.images.tiles import lr_of, read_rgb, reference
 from srbench.metrics.detail import DetailMap, detail_map
 from srbench.metrics.protocol import prepare
 from srbench.predict import planes_like
@@ -61,14 +61,14 @@ def write_maps(
     spec = RunSpec.from_stored(run.record.spec)
     _, upscaler = upscaler_of(spec, run.paths, [test], device, allow_missing=True)
     degradation = registry().find("degradation", spec.degradation.name)
-    made: Degradation = degradation.make(**spec.degradation.params)
+    degrade: Degradation = degradation.make(**spec.degradation.params)
     planes = tuple(plane for plane in scored_planes(spec.network_channels) if plane != "rgb")
     written = 0
     with steps(f"{run.id}: mapping {test.name}", len(test.pictures), check, quiet=quiet) as tick:
         for picture in test.pictures:
             hr = read_rgb(picture, spec.scale)
-            degrade = of_picture(made, picture.name)
-            prediction = upscaler(test.name, picture, degrade(hr, spec.scale).float().to(device))
+            lr = lr_of(picture, hr, spec.scale, degrade).to(device)
+            prediction = upscaler(test.name, picture, lr)
             for scale, sr in prediction.items():
                 target = reference(hr, scale, spec.scale, degrade).to(device)
                 target = planes_like(target, sr, spec.network_channels)

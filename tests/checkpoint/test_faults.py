@@ -381,6 +381,7 @@ def test_a_newest_checkpoint_that_was_deleted_is_missed_by_name(trained, tmp_pat
         ("summary.json", DEEP), ("summary.json", b"3"), ("history.jsonl", b"\xff\xff\n"),
         ("history.jsonl", b"[]\n"),
         ("timings.jsonl", DEEP), ("scores.parquet", DEEP), ("run.lock.json", b"[]"),
+        ("summary.json", None), ("history.jsonl", None),
     ],
 )  # fmt: skip
 def test_a_damaged_file_beside_the_checkpoints_is_named_or_made_anew(
@@ -389,7 +390,11 @@ def test_a_damaged_file_beside_the_checkpoints_is_named_or_made_anew(
     store = tmp_path / "store"
     shutil.copytree(trained / "store", store)
     (run,) = store.glob("lapsrn*")
-    (run / name).write_bytes(content)
+    if content is None:  # a pipe, which would be waited for without end
+        (run / name).unlink()
+        os.mkfifo(run / name)
+    else:
+        (run / name).write_bytes(content)
     code = again(trained, store, monkeypatch)
     said = capsys.readouterr().err.replace("\n", "")
     assert "Traceback" not in said

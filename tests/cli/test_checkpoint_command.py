@@ -1,6 +1,7 @@
 """`srbench checkpoint`: what is saved, whether it is sound, and weights that plain PyTorch and eval read."""
 
 import json
+import os
 import re
 import shutil
 import textwrap
@@ -66,6 +67,15 @@ def test_list_shows_steps_size_age_last_and_best(store, command):
     assert records[-1]["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
 
 
+def test_list_does_not_wait_for_a_pipe_in_a_file_s_place(store, command):
+    state = paths_of(store).checkpoints / "step-00000006" / "state.json"
+    state.unlink()
+    os.mkfifo(state)
+    code, out, _ = command("list", "lapsrn", "--json")
+    assert code == 0
+    assert [record["step"] for record in json.loads(out) if record["last"]] == [6]
+
+
 def test_verify_says_which_are_sound_and_exits_1_if_any_is_not(store, command):
     code, out, _ = command("verify")
     assert (code, out.count("sound")) == (0, len(list(paths_of(store).checkpoints.iterdir())))
@@ -96,7 +106,7 @@ def test_verify_misses_what_run_json_knows_of(store, command):
 def test_a_run_without_checkpoints_is_no_error_but_has_nothing_to_export(command):
     assert command("verify", "bicubic")[0] == 0
     code, _, err = command("export", "bicubic")
-    assert code == 1
+    assert code == 2
     assert "has no checkpoint: nothing of it is trained" in err
 
 
@@ -173,8 +183,8 @@ def test_a_step_or_the_best_can_be_exported(store, command, tmp_path, which):
 def test_a_step_that_is_not_kept_is_answered_with_those_that_are(command, which):
     code, _, err = command("export", "lapsrn", "--step", which)
     assert code == 2
-    assert f"--step {which} is no checkpoint of lapsrn" in err
-    assert "6; or write best." in err
+    assert f"has no checkpoint '{which}'" in err
+    assert "6. A step, or best, may be asked for." in err
 
 
 def test_a_damaged_checkpoint_asked_for_by_step_is_not_replaced_by_another(store, command):
@@ -188,6 +198,11 @@ def test_a_place_that_cannot_be_written_is_named(store, command, tmp_path):
     code, _, err = command("export", "lapsrn", "-o", str(tmp_path))
     assert code == 2
     assert "is a folder. Name a file" in err
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = command("export", "lapsrn", "-o", str(tmp_path / "pipe"))
+    assert code == 2
+    assert "pipe is no regular file" in err
+    assert (tmp_path / "pipe").is_fifo()
     (tmp_path / "file").touch()
     code, _, err = command("export", "lapsrn", "-o", str(tmp_path / "file" / "w.safetensors"))
     assert code == 1

@@ -416,7 +416,7 @@ def test_self_ensemble(root, results):
 def test_foreign_weights_are_explained_by_what_eval_made_of_them(root, results, tmp_path):
     """Its networks are those of the file, and its self-ensemble is that of --self-ensemble."""
     (file,) = find_run(results, "lapsrn").paths.checkpoints.glob("*6/model.safetensors")
-    jobs = weights_jobs(file, MODEL, [hr_set(root)], "bicubic", name="foreign")
+    jobs = weights_jobs(file, MODEL, [hr_set(root).typed], "bicubic", name="foreign")
     scoring = Scoring(*resolve_metrics(["psnr"]), inference=Inference(self_ensemble=True))
     execute(jobs, tmp_path, Settings(CPU, "exact", Cadence(), scoring, quiet=True), Stop())
     scores = find_run(tmp_path, "lapsrn").summary["scores"]
@@ -463,7 +463,8 @@ def test_digits_typed_say_how_exact_a_number_is(text, half_unit):
         ("psnr", "1e400", "digits that no number here has"),
         ("psnr", "28.4200000000", "with at most 9 after the point"),
         ("psnr", "-5", "outside of what it can be, 0 to 200"),
-        ("ssim", "81.04", r"outside of what it can be, -1 to 1, such as 0\.8104"),
+        ("ssim", "81.04", r"outside of what it can be, -1 to 1. Write it like 0\.8104"),
+        ("ssim", "nan", r"--ssim 'nan' is not finite. Write it like 0\.8104"),
         ("lpips", "-0.1", "outside of what it can be, 0 to 10"),
     ],
 )

@@ -320,7 +320,7 @@ def test_unreadable_size(pictures):
 def test_named_sets_have_signatures_to_inspect(name):
     build = getattr(named, name)
     assert build.__name__ == name
-    assert list(inspect.signature(build).parameters) == ["root"]
+    assert list(inspect.signature(build).parameters) == ["root"] + ["lr", "scale"] * (name == "div2k")
     assert typing.get_type_hints(build)["root"] == Path | None
     assert "root: the folder" in build.__doc__
 

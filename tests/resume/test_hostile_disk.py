@@ -197,6 +197,12 @@ def test_a_run_that_is_begun_anew_under_the_first_process_is_left_to_the_second(
     assert hashes(results) == hashes(finished)
 
 
+def test_a_host_that_changes_its_name_keeps_its_run(pictures, tmp_path, finished, monkeypatch):
+    at_call(monkeypatch, *TRAINING, lambda: monkeypatch.setattr("socket.gethostname", lambda: "elsewhere"))
+    assert srbench(arguments(pictures, tmp_path / "results"), monkeypatch) == 0
+    assert hashes(tmp_path / "results") == hashes(finished)
+
+
 def test_of_two_processes_at_one_moment_exactly_one_trains(pictures, tmp_path, finished, monkeypatch, capsys):
     results = tmp_path / "results"
     shutil.copytree(finished, results)
@@ -206,7 +212,7 @@ def test_of_two_processes_at_one_moment_exactly_one_trains(pictures, tmp_path, f
         "import sys, srbench.executors.local; from srbench.cli.app import main\n"
         "print('ready', flush=True); sys.stdin.readline(); main()"
     )
-    line = small_arguments(pictures, results, *EVERY, "--steps", "40")
+    line = small_arguments(pictures, results, "--eval-every", "50", "--steps", "100")
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code, *line],

@@ -121,6 +121,13 @@ def test_a_unique_prefix_is_enough(paths):
         find_run(root, "lapsm")
 
 
+def test_no_name_names_no_run(paths):
+    """Not the only one either: `srbench runs rm ""` must not remove it."""
+    write_record(paths, RunRecord(paths.id, {}))
+    with pytest.raises(UsageError, match="No run in .* starts with ''"):
+        find_run(paths.directory.parent, "")
+
+
 def test_history_is_cut_back_to_a_step_and_forgives_a_torn_last_line(tmp_path):
     path = tmp_path / "history.jsonl"
     for step in (2, 4, 6):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from srbench.plan import Budget, Request
 from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
+from srbench.train import together
 from srbench.train.device import check_processes
 from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
@@ -231,6 +233,19 @@ def test_one_that_is_killed_is_told_of_and_costs_what_was_not_saved(started, tmp
     assert record["status"] == "failed"
     again = [sys.executable, "-m", "srbench", "checkpoint", "verify", "--results", str(tmp_path)]
     subprocess.run(again, check=True, capture_output=True)
+
+
+def test_one_that_does_not_even_start_is_told_of(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(together.mp, "get_context", lambda _: Stillborn())
+    with pytest.raises(SrbenchError, match="One of the processes that trained this run together has gone"):
+        train(small_job(pictures), tmp_path, 2)
+
+
+class Stillborn:
+    """Starts processes that end at once."""
+
+    def Process(self, **_):  # noqa: N802 - as multiprocessing names it
+        return multiprocessing.get_context("spawn").Process(target=os._exit, args=(1,), daemon=True)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(pictures, tmp_path):
