@@ -17,11 +17,13 @@ from srbench.registry import resolve
 from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
 
 if TYPE_CHECKING:
+    from srbench.images.download import is_offline
     from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
     from srbench.metrics.backbones import build_features, find_weights
     from srbench.metrics.lpips import facts as lpips_facts
     from srbench.metrics.lpips import lpips_distance
+    from srbench.metrics.published import PublishedFile, find_published
     from srbench.train.trainer import Trainer
 
 API_VERSION = 1
@@ -41,6 +43,7 @@ __all__ = [
     "Picture",
     "PictureError",
     "Plane",
+    "PublishedFile",
     "RunInfo",
     "SizeError",
     "Trainer",
@@ -48,8 +51,10 @@ __all__ = [
     "build_features",
     "data_dir",
     "did_you_mean",
+    "find_published",
     "find_weights",
     "hookimpl",
+    "is_offline",
     "lpips_distance",
     "lpips_facts",
     "picture_size",
@@ -58,9 +63,12 @@ __all__ = [
 
 
 _LAZY = {
+    "PublishedFile": "srbench.metrics.published:PublishedFile",
     "Trainer": "srbench.train.trainer:Trainer",
     "build_features": "srbench.metrics.backbones:build_features",
+    "find_published": "srbench.metrics.published:find_published",
     "find_weights": "srbench.metrics.backbones:find_weights",
+    "is_offline": "srbench.images.download:is_offline",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
     "picture_size": "srbench.images.png:picture_size",

@@ -1,9 +1,7 @@
 """The core's own plugin: what srbench itself provides, through the same hooks as everyone's."""
 
-from typing import Literal
-
 from srbench.hookspecs import hookimpl
-from srbench.types import RegisterDegradation, RegisterMetric
+from srbench.types import Better, RegisterDegradation, RegisterMetric
 
 
 @hookimpl
@@ -20,7 +18,7 @@ def register_metrics(register: RegisterMetric) -> None:
         shows=("net",),
     )
     register("lr_consistency", "srbench.metrics.consistency:lr_consistency", better="higher", unit="dB")
-    fields: dict[str, Literal["higher", "lower", "neither"]] = {
+    fields: dict[str, Better] = {
         "detail": "higher",
         "presence": "higher",
         "invented": "lower",

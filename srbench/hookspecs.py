@@ -107,11 +107,11 @@ def register_metrics(register: RegisterMetric) -> None:
     not ask for `hr` is a no-reference metric.
 
     Args of `register`: `better` the direction, or `neither` for a value that describes a picture and ranks
-    nothing (tables show it where it is asked for); `unit`; `planes`; `facts(**settings)` gives what a score
-    depends on besides the settings (weights, window), as plain data for the protocol, and raises
-    `MetricUnavailable` where the metric cannot run; `shows` the settings always named in tables. A function
-    that measures several things at once returns a NamedTuple and is registered once a `field` of it: where
-    one is asked for, all are scored, by one call.
+    nothing (tables show it where it is asked for), or a function of the settings that says which; `unit`;
+    `planes`; `facts(**settings)` gives what a score depends on besides the settings (weights, window), as
+    plain data for the protocol, and raises `MetricUnavailable` where the metric cannot run; `shows` the
+    settings always named in tables. A function that measures several things at once returns a NamedTuple and
+    is registered once a `field` of it: where one is asked for, all are scored, by one call.
     """
 
 

@@ -12,10 +12,12 @@ from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.facts import DatasetFacts
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, PluginHost, host
-from srbench.types import CHANNELS, Channels, Plane, Target
+from srbench.types import CHANNELS, Better, Channels, Plane, Target
 
 Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation"]
 KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation")
+
+_DIRECTIONS: tuple[Better, ...] = ("higher", "lower", "neither")
 
 _GIVEN: Mapping[Kind, frozenset[str]] = {
     "model": frozenset({"planes", "scale"}),
@@ -181,12 +183,25 @@ class DegradationComponent(Component):
 class Metric(Component):
     """A metric; the fields are what `register_metrics` takes."""
 
-    better: Literal["higher", "lower", "neither"] = "higher"
+    better: Better | Target = "higher"
     field: str = ""
     unit: str = ""
     planes: tuple[Plane, ...] = ("r", "g", "b", "y")
     facts: Target | None = None
     shows: tuple[str, ...] = ()
+
+    def direction(self, settings: Mapping[str, Any]) -> Better:
+        """Which values are better, with these settings."""
+        if self.better in _DIRECTIONS:
+            return self.better
+        function = resolve(self.better)
+        direction = function(**called_with(function, settings))
+        if direction not in _DIRECTIONS:
+            raise UsageError(
+                f"The metric {self.name!r} of {self.plugin.dist} says {direction!r} is better, which is none "
+                f"of {', '.join(_DIRECTIONS)}. Mend or uninstall that plugin."
+            )
+        return typing.cast(Better, direction)
 
     def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What scores depend on beside `settings`, as plain data.
@@ -323,6 +338,10 @@ def resolve(target: Target) -> Any:
     return value
 
 
+def _is_import_string(target: object) -> bool:
+    return isinstance(target, str) and target.count(":") == 1
+
+
 def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     if target is None:
         return {}
@@ -350,7 +369,7 @@ def _component(
     """The component a plugin described, checked; raises TypeError or ValueError with what is wrong."""
     if not isinstance(name, str) or not name or set(name) & set(' /:,=+*"'):
         raise ValueError(f"the name {name!r} must be one word without any of / : , = + * and quotes")
-    if not callable(target) and not (isinstance(target, str) and target.count(":") == 1):
+    if not callable(target) and not _is_import_string(target):
         raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
     cls = _CLASSES[kind]
     known = {field.name for field in fields(cls)} - {field.name for field in fields(Component)}
@@ -363,8 +382,9 @@ def _component(
     }
     if values.get("channels", "rgb") not in CHANNELS:
         raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
-    if kind == "metric" and values.get("better") not in ("higher", "lower", "neither"):
-        raise ValueError("better must be 'higher', 'lower' or 'neither'")
+    better = values.get("better")
+    if kind == "metric" and not (better in _DIRECTIONS or callable(better) or _is_import_string(better)):
+        raise ValueError("better must be 'higher', 'lower' or 'neither', or a function that says which")
     for plane in values.get("planes", ()):
         if plane not in ("r", "g", "b", "y", "rgb"):
             raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")

@@ -30,6 +30,10 @@ Target: TypeAlias = Callable[..., Any] | str
 """A callable, or the import string `"package.module:attribute"` of one, resolved on first use."""
 
 
+Better: TypeAlias = Literal["higher", "lower", "neither"]
+"""Which values of a metric are the better ones; `neither`: it ranks nothing."""
+
+
 def networks_of(channels: Channels) -> tuple[Plane, ...]:
     """The networks a run trains, named by what each sees: `r,g,b` → (r, g, b), `y` → (y,)."""
     return ("r", "g", "b") if channels == "r,g,b" else (channels,)
@@ -150,7 +154,7 @@ class RegisterMetric(Protocol):
         name: str,
         metric: Target,
         *,
-        better: Literal["higher", "lower", "neither"],
+        better: "Better | Target",
         unit: str = "",
         planes: Sequence[Plane] = ("r", "g", "b", "y"),
         facts: Target | None = None,

@@ -150,17 +150,26 @@ def test_every_exit_code_of_an_error_is_explained(name):
 
 # Metrics
 
+FACTS_OF_WEIGHTS = {
+    "lpips": {"net", "weights_sha256", "lpips"},
+    "dists": {"weights_sha256", "dists_sha256"},
+    "stlpips": {"net", "weights_sha256"},
+    "niqe": {"pristine_sha256"},
+    "pyiqa": {"pyiqa", "mode", "lower_better", "weights_sha256"},
+}
+"""They cannot be read where there are no weights."""
+
 
 @pytest.mark.parametrize("name", registry().names("metric"))
 def test_every_metric_has_a_heading_its_direction_unit_settings_and_facts(name):
     metric = registry().find("metric", name)
     text = section("metrics.md", f"## {name}")
-    assert f"**{metric.better}**" in text
+    directions = ["lower", "higher"] if ":" in metric.better else [metric.better]
+    assert all(f"**{one}**" in text for one in directions)
     assert not metric.unit or f"**{metric.unit}**" in text
     assert code_words(text) >= {*metric.parameters, *metric.planes}
     if metric.facts is not None:
-        facts = {"net", "weights_sha256", "lpips"} if name == "lpips" else metric.read_facts({})
-        assert code_words(text) >= set(facts)
+        assert code_words(text) >= set(FACTS_OF_WEIGHTS.get(name) or metric.read_facts({}))
 
 
 # Models

@@ -212,8 +212,9 @@ def _store(
     labels = {row["metric"]: {"better": row["better"], "unit": row["unit"]} for row in before}
     for score in scores:
         if score.metric not in labels:
-            metric: Metric = registry().find("metric", protocols[score.protocol]["metric"])
-            labels[score.metric] = {"better": metric.better, "unit": metric.unit}
+            protocol = protocols[score.protocol]
+            metric: Metric = registry().find("metric", protocol["metric"])
+            labels[score.metric] = {"better": metric.direction(protocol["settings"]), "unit": metric.unit}
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
     write_scores(paths, scores, kept)

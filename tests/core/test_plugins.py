@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import sys
 import types
 
 import pytest
@@ -169,3 +170,23 @@ def test_an_event_hook_that_raises_is_reported_and_stops_nothing(caplog):
     host.emit("checkpoint_saved", run=None, step=7)
     assert seen == [7]
     assert "checkpoint_saved of plugin bad failed (ValueError: disk on fire)" in caplog.text
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_metric_may_have_a_direction_that_depends_on_its_settings(as_text, monkeypatch):
+    def direction(name: str):
+        return {"error": "lower", "likeness": "higher"}.get(name, "sideways")
+
+    @hookimpl
+    def register_metrics(register):
+        target = "srbench_test_directions:direction" if as_text else direction
+        register("any", lambda sr, name: sr, better=target)
+
+    monkeypatch.setitem(sys.modules, "srbench_test_directions", module(direction=direction))
+    metric = Registry(host_of((GOOD, module(register_metrics=register_metrics)))).find("metric", "any")
+    assert metric.direction({"name": "error"}) == "lower"
+    assert metric.direction({"name": "likeness"}) == "higher"
+    with pytest.raises(
+        UsageError, match="says 'sideways' is better, which is none of higher, lower, neither"
+    ):
+        metric.direction({"name": "other"})

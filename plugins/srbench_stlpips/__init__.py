@@ -1,0 +1,1 @@
+"""ST-LPIPS, LPIPS by networks that tolerate shifts, as a plugin of srbench."""

@@ -1,0 +1,14 @@
+"""What this plugin registers: the metric `stlpips`."""
+
+from collections.abc import Callable
+
+from srbench.api import hookimpl
+
+
+@hookimpl
+def register_metrics(register: Callable[..., None]) -> None:
+    """Name it."""
+    register(
+        "stlpips", "srbench_stlpips.metric:stlpips", better="lower", planes=("rgb",),
+        facts="srbench_stlpips.metric:facts", shows=("net",),
+    )  # fmt: skip
