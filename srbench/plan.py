@@ -186,6 +186,8 @@ def _job(
         if base and request.degradation is None
         else component_spec("degradation", request.degradation or "bicubic")
     )
+    # Built once now, so that a value it refuses is found before anything is written.
+    registry().find("degradation", degradation.name).make(**degradation.params)
     dataset = build_dataset(dataset_text, scale)
     tests = scored_sets(request.tests, scale) or (dataset.test,)
     if not model.trainable:

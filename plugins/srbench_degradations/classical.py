@@ -33,7 +33,8 @@ def classical(
     Args:
         kernel: `gaussian` is round; `aniso` has a σ along each of two axes, turned by any angle.
         sigma_min: least σ of the kernel in pixels.
-        sigma_max: greatest; None: the scale, which gives 2, 3 and 4 as in the paper.
+        sigma_max: greatest; None: the scale, which gives 2, 3 and 4 as in the paper (`sigma_min`, where
+            that is more).
         size: side of the kernel, odd.
         resize: `bicubic` is MATLAB's; `area` the mean of each square; `direct` takes every `scale`-th pixel.
         noise_min: least σ of the noise in grey levels.
@@ -56,7 +57,7 @@ def classical(
     _check_range("jpeg", jpeg_min, jpeg_max, above=1, below=100)
 
     def degrade(hr: Tensor, scale: int, draws: Draws) -> Tensor:
-        widest = scale if sigma_max is None else sigma_max
+        widest = max(scale, sigma_min) if sigma_max is None else sigma_max
         x = hr
         for step in steps:
             if step == "blur":

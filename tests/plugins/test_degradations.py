@@ -203,6 +203,11 @@ def test_what_cannot_be_is_refused(settings, words):
         made("classical", **settings)
 
 
+def test_it_is_refused_before_anything_is_written(pictures):
+    with pytest.raises(UsageError, match="'classical' cannot be built: order joins some of"):
+        small_job(pictures, degradation="classical:order=blur")
+
+
 # What it belongs to
 
 
@@ -291,6 +296,22 @@ def test_the_lr_of_a_named_picture_is_frozen():
         assert not torch.equal(of_picture(made(name), "other")(hr, 4), lr)
         assert not torch.equal(of_picture(made(name, seed=1), "face")(hr, 4), lr)
     assert elsewhere.stdout.split() == here
+
+
+def test_frozen_sets_stay_what_they_are():
+    """Drawn with numpy 2.4 and torch 2.14: a version that draws otherwise moves scores, and must say so."""
+    draws = Draws(7, 3)
+    assert [draws.uniform(0, 1) for _ in range(3)] == [
+        0.4821286018761155,
+        0.7241355726248441,
+        0.05025403948627161,
+    ]
+    lr = of_picture(made("classical"), "face")(read_rgb(FACE, 4), 4) * 255
+    assert lr[0, :, 13, 10:14].round().int().tolist() == [
+        [239, 255, 164, 252],
+        [77, 119, 195, 221],
+        [92, 121, 153, 126],
+    ]
 
 
 # Runs
