@@ -1,5 +1,7 @@
 """NIQE: published scores where its model is to be had, and the statistics themselves."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from srbench.api import MetricUnavailable, resize_bicubic
 from srbench.metrics.backbones import set_weights_dir
 from srbench.metrics.protocol import prepare
 from srbench_niqe.features import _fitted, features, normalised
-from srbench_niqe.metric import _pristine, distance, facts, niqe
+from srbench_niqe.metric import PRISTINE, _pristine, distance, facts, niqe
 
 LEVELS = {
     name: torch.from_numpy(color.rgb2ycbcr(getattr(data, name)())[..., 0]).round()
@@ -123,7 +125,8 @@ def test_one_block_has_no_score(photographs):
 
 def test_without_the_model_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("SRBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr("sys.path", [])
+    for package, _ in PRISTINE.packages:
+        monkeypatch.setitem(sys.modules, package, None)
     _pristine.cache_clear()
     with pytest.raises(
         MetricUnavailable, match="^NIQE cannot be computed: niqe_pris_params.npz is neither in"

@@ -105,7 +105,7 @@ def test_scores_are_the_same_each_time_and_no_generator_moves(package):
     assert torch.equal(states[0], torch.get_rng_state())
     assert (states[1] == np.random.get_state()[1]).all()
     assert states[2] == random.getstate()
-    torch.rand(5)
+    torch.rand(5), np.random.rand(), random.random()
     assert torch.equal(pyiqa(sr, hr, "farness"), first)
     assert torch.equal(pyiqa(sr[2:], hr[2:], "farness"), first[2:])
     metric._made.cache_clear()
