@@ -6,7 +6,8 @@ import typer
 def plugins() -> None:
     """List every model, loss, dataset, metric and degradation: kind, name, distribution, version, state.
 
-    A plugin that did not load, or a name it could not register, is a row with the cause.
+    A plugin that did not load, or a name it could not register, is a row with the cause. Below the table
+    stands what a plugin wants known before a model of it is used, such as the licence of its code.
     """
     from rich.console import Console
     from rich.table import Table
@@ -18,5 +19,9 @@ def plugins() -> None:
         style = None if row.state == "ok" else "red"
         table.add_row(row.kind, row.name, row.dist, row.version, row.state, style=style)
     Console().print(table)
+    for name in registry().names("model"):
+        told = registry().find("model", name).told({})
+        if told:
+            typer.echo(f"{name}: {told}")
     if any(row.state != "ok" for row in registry().rows()):
         typer.echo("What is not ok costs only its own names; everything else works.", err=True)
