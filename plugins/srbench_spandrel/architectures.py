@@ -81,10 +81,11 @@ ARCHITECTURES: dict[str, Architecture] = {
             },
         },
         {"img_size": 64, "window_size": 16},
+        smallest=16,
     ),
     "compact": Architecture(
         "Compact",
-        "Compact:SRVGGNetCompact",
+        "Compact:Compact",
         PERMISSIVE,
         "Wang et al. 2021, arXiv:2107.10833; inference_realesrgan.py of xinntao/Real-ESRGAN",
         {"xs": {"num_conv": 16}, "s": {"num_conv": 32}},
@@ -97,6 +98,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         PERMISSIVE,
         "Li et al. 2023, arXiv:2308.05022; options/train/CRAFT of AVC2-UESTC/CRAFT-SR",
         common={**_blocks(4, 2), "embed_dim": 48, "mlp_ratio": 2, "window_size": 16},
+        smallest=16,
     ),
     "dat": Architecture(
         "DAT",
@@ -142,7 +144,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "esrgan": Architecture(
         "ESRGAN",
-        "ESRGAN:RRDBNet",
+        "ESRGAN:ESRGAN",
         "Apache 2.0",
         "Wang et al. 2018, arXiv:1809.00219",
         common={"num_filters": 64, "num_blocks": 23},
@@ -196,6 +198,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         },
         scale="up_scale",
         planes=("num_in_ch", "num_out_ch"),
+        smallest=16,
     ),
     "plksr": Architecture(
         "PLKSR",
@@ -242,7 +245,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         scale="upscaling_factor",
         planes=(),
         one_plane=None,
-        multiple=8,
+        smallest=8,
     ),
     "seemore": Architecture(
         "SeemoRe",
@@ -327,12 +330,12 @@ def settings_of(arch: str, size: str | None) -> dict[str, Any]:
     return {**known.common, **known.sizes[size]}
 
 
-def size_multiple(arch: str | None) -> int:
+def size_multiple(arch: str | None = None) -> int:
     """What LR sides are padded to a multiple of."""
     return 1 if arch is None else described(arch).multiple
 
 
-def recipe(scale: int, arch: str | None, size: str | None) -> dict[str, Any]:
+def recipe(scale: int, arch: str | None = None, size: str | None = None) -> dict[str, Any]:
     """A start: what nearly all of these authors train with (L1, Adam at 2e-4), in smaller batches.
 
     Raises:

@@ -1,5 +1,6 @@
 """A weights file → the network that spandrel finds in it, with its scale, planes and size rules."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from srbench_spandrel.terms import terms_of_file
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
+
+_PLAIN = ("IPT",)
+"""Whose code fails on channels_last, which srbench puts all networks into."""
 
 _WAY_OUT = "save its tensors as safetensors in the program it comes from, and give that file"
 
@@ -44,7 +48,9 @@ def read(path: Path, arch: str | None = None, size: str | None = None) -> Foreig
         settings_of(arch, size)
     state = spandrel.canonicalize_state_dict(_unprefixed(_tensors(path)))
     try:
-        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, on how their code calls it
+            descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
         raise ValueError(
             f"spandrel {version()} recognises no architecture in its {len(state)} names"
@@ -91,6 +97,9 @@ class Described(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR `(N, planes, h, w)` → SR in [0, 1]."""
+        if self._descriptor.architecture.id in _PLAIN:
+            self.model.to(memory_format=torch.contiguous_format)
+            lr = lr.contiguous()
         # Picture by picture, as the descriptor wants them; cat makes ordinary tensors of inference ones.
         return torch.cat([self._descriptor(one) for one in torch.split(lr, 1)])
 

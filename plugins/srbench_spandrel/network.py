@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import warnings
 from typing import Any, cast
 
 import torch
@@ -42,7 +43,9 @@ def build(planes: int, scale: int, arch: str | None = None, size: str | None = N
             raise ValueError(f"{arch} takes three planes and no others; take --channels rgb")
         settings |= known.one_plane
     settings |= {known.scale: scale, **dict.fromkeys(known.planes, planes)}
-    network = _adapted(_class(known.network, arch))(**settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, on how their code calls it
+        network = _adapted(_class(known.network, arch))(**settings)
     network.srbench = (scale, known.multiple, known.smallest)
     for part in network.modules():
         _settle(part)
