@@ -136,7 +136,13 @@ class Model(Component):
         return "" if self.terms is None else str(self._asked(self.terms, settings))
 
     def _asked(self, target: Target, settings: Mapping[str, Any]) -> Any:
-        function = resolve(target)
+        try:
+            function = resolve(target)
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"What the model {self.name!r} of {self.plugin.dist} says of itself cannot be loaded from "
+                f"{target} ({type(error).__name__}: {error}). Mend or uninstall that plugin."
+            ) from error
         try:
             return function(**called_with(function, settings))
         except ValueError as error:
@@ -257,6 +263,10 @@ class Registry:
     def names(self, kind: Kind) -> list[str]:
         """The names of a kind, sorted."""
         return sorted(self._components[kind])
+
+    def all(self, kind: Kind) -> list[Any]:
+        """The components of a kind by name, those that clash too."""
+        return [one for name in self.names(kind) for one in self._components[kind][name]]
 
     def find(self, kind: Kind, name: str) -> Any:
         """The component of that name; `dist/name` where two plugins claim it.

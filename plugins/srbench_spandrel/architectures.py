@@ -129,7 +129,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "DCTLSA",
         "DCTLSA:DCTLSA",
         PERMISSIVE,
-        "Zeng et al. 2023, doi:10.1109/TCSVT.2023.3304681 (settings: spandrel's)",
+        "zengkun301/DCTLSA (settings: spandrel's)",
         planes=("in_nc", "out_nc"),
         smallest=16,
     ),

@@ -46,7 +46,7 @@ def build(planes: int, scale: int, arch: str | None = None, size: str | None = N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, on how their code calls it
         network = _adapted(_class(known.network, arch))(**settings)
-    network.srbench = (scale, known.multiple, known.smallest)
+    network.limits = (scale, known.multiple, known.smallest)
     for part in network.modules():
         _settle(part)
     return cast(nn.Module, network)
@@ -58,12 +58,12 @@ class Adapter(nn.Module):
     A subclass and no wrapper, so that names of parameters stay those of the authors' weights files.
     """
 
-    srbench: tuple[int, int, int]
+    limits: tuple[int, int, int]
     """Scale, what sides are padded to a multiple of, and their least size."""
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR in [0, 1] → SR, whatever the size of LR."""
-        scale, multiple, smallest = self.srbench
+        scale, multiple, smallest = self.limits
         height, width = lr.shape[-2:]
         down, right = (-(-max(side, smallest) // multiple) * multiple - side for side in (height, width))
         # A copy, since RCAN multiplies its input where it lies.

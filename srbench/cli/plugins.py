@@ -12,6 +12,7 @@ def plugins() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from srbench.errors import UsageError
     from srbench.registry import registry
 
     table = Table("kind", "name", "distribution", "version", "state", box=None, pad_edge=False)
@@ -19,9 +20,12 @@ def plugins() -> None:
         style = None if row.state == "ok" else "red"
         table.add_row(row.kind, row.name, row.dist, row.version, row.state, style=style)
     Console().print(table)
-    for name in registry().names("model"):
-        told = registry().find("model", name).told({})
+    for model in registry().all("model"):
+        try:
+            told = model.told({})
+        except UsageError as error:
+            told = str(error)
         if told:
-            typer.echo(f"{name}: {told}")
+            typer.echo(f"{registry().spelling(model)}: {told}")
     if any(row.state != "ok" for row in registry().rows()):
         typer.echo("What is not ok costs only its own names; everything else works.", err=True)

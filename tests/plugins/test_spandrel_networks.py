@@ -2,7 +2,9 @@
 
 import importlib
 import logging
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from safetensors.torch import save_file
 from small import StopAt, picture_folder, settings, small_job, srbench, train_whole_and_in_parts
 
 from srbench.cost import measure
+from srbench.errors import UsageError
 from srbench.executors.local import execute
 from srbench.foreign.weights import read_weights
 from srbench.plan import Budget, component_spec
@@ -293,7 +296,7 @@ def test_every_architecture_of_the_installed_spandrel_is_scored_from_its_file(
     arguments += ["--metric", "psnr", "--results", str(tmp_path / "results")]
     assert srbench([*arguments, "--test", f"folder:test={pictures / 'test'}"], monkeypatch) == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert f"any.safetensors: {identity}" in told
+    assert f"any.safetensors: {spandrel.MAIN_REGISTRY.get(identity).architecture.name} ×" in told
     assert f"×{scale} for 3 plane(s)" in told
     assert f"code is under {PERMISSIVE}" in told
     one, other = (read_weights(tmp_path / file, MODEL, None, None) for file in ("any.safetensors", "any.pth"))
@@ -356,6 +359,29 @@ def test_licences_are_listed_beside_the_plugins(monkeypatch, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert "Apache 2.0: dat, esrgan, hat, rgt, span, swinir." in told
     assert "MIT: plksr." in told
+
+
+@every_architecture
+def test_docs_have_a_row_with_its_sizes_source_and_licence(arch):
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{arch}` |")]
+    known = ARCHITECTURES[arch]
+    assert row.endswith(f"| {known.patch} | {known.licence} |")
+    assert f"| {known.source} |" in row
+    assert all(f"`{size}` " in row for size in known.sizes)
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "spandrel.architectures.SwinIR", None)
+    with pytest.raises(UsageError, match=r'pip install "srbench-harness\[spandrel\]" brings it'):
+        build(3, 2, "swinir", "light")
+
+
+def test_a_file_of_another_architecture_than_asked_for_is_refused(tmp_path):
+    save_file(network_of("Compact", num_feat=8, num_conv=2).state_dict(), tmp_path / "any.safetensors")
+    model = component_spec("model", "spandrel:arch=swinir,size=light")
+    with pytest.raises(UsageError, match="it holds RealESRGAN Compact, and arch=swinir was asked for"):
+        read_weights(tmp_path / "any.safetensors", model, None, None)
 
 
 def test_recipes_follow_the_architecture_and_the_scale():
