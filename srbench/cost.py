@@ -4,6 +4,7 @@ import copy
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -95,7 +96,12 @@ def _measure_run(run: StoredRun, device: torch.device, check: Callable[[], None]
     networks = build_networks(spec, device)
     return measure(
         NetworkUpscaler(
-            networks, spec.network_channels, spec.scale, model.size_multiple, model.tileable, device
+            networks,
+            spec.network_channels,
+            spec.scale,
+            model.padded_to(spec.model.params),
+            model.tileable,
+            device,
         ),
         check,
     )
@@ -108,8 +114,9 @@ def measure(upscaler: NetworkUpscaler, check: Callable[[], None] = lambda: None)
     they are computed, for the LR picture of 1280×720 (sides divided by the scale and rounded up). Latency is
     the median of torch's benchmark timer for one 256×256 LR picture, put together to RGB, after one that
     warms up. See `DeviceCost` for the memory. `check` is called before each pass of a network; it raises to
-    stop.
+    stop. A network with a method `deployed` is measured as that returns it.
     """
+    upscaler = replace(upscaler, networks={plane: _deployed(one) for plane, one in upscaler.networks.items()})
     device = upscaler.device
     lr = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
 
@@ -155,6 +162,12 @@ def _macs(upscaler: NetworkUpscaler) -> int:
         return count({plane: copy.deepcopy(one).to(meta) for plane, one in upscaler.networks.items()}, meta)
     except Exception:  # a network that looks at its values, or brings tensors of its own
         return count(dict(upscaler.networks), upscaler.device)
+
+
+def _deployed(network: nn.Module) -> nn.Module:
+    """A network as it is used, where it has parts for training alone."""
+    deployed = getattr(network, "deployed", None)
+    return network if deployed is None else deployed()
 
 
 def _distinct(networks: Networks) -> list[nn.Parameter]:

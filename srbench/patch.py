@@ -96,4 +96,6 @@ def _scales(spec: RunSpec) -> list[int]:
     plane = networks_of(spec.network_channels)[0]
     with torch.random.fork_rng(devices=[]):
         network = model.make(planes=3 if plane == "rgb" else 1, scale=spec.scale, **spec.model.params)
-    return predicted_scales({plane: network}, spec.scale, model.size_multiple, torch.device("cpu"))
+    return predicted_scales(
+        {plane: network}, spec.scale, model.padded_to(spec.model.params), torch.device("cpu")
+    )

@@ -195,7 +195,7 @@ def _job(
             raise UsageError(f"Model {model.name!r} is not trained, so it cannot begin from weights.")
         return Job(untrained_spec(model_spec, scale, degradation), tests)
 
-    settings = _settings(model, request)
+    settings = _settings(model, model_spec.params, scale, request)
     chosen = (
         base.channels
         if base and base.channels and channels is None
@@ -363,7 +363,7 @@ def loss_facts(loss: Loss, params: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
 
 
-def _settings(model: Model, request: Request) -> dict[str, Any]:
+def _settings(model: Model, params: Mapping[str, Any], scale: int, request: Request) -> dict[str, Any]:
     """Core settings, then the recipe's, then what was typed."""
     recipes = model.recipes or {"default": {}}
     if request.recipe not in recipes:
@@ -371,7 +371,7 @@ def _settings(model: Model, request: Request) -> dict[str, Any]:
             f"Model {model.name!r} has no recipe {request.recipe!r}.{did_you_mean(request.recipe, recipes)} "
             f"It has: {', '.join(recipes)}."
         )
-    recipe = recipes[request.recipe]
+    recipe = model.recipe(request.recipe, params, scale) if model.recipes else {}
     core = dict(CORE_SETTINGS)
     for key in recipe:
         if key not in (*core, "epochs"):

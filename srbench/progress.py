@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +24,13 @@ _LINE_EVERY_S = 30.0
 
 console = Console(stderr=True)
 """Everything that is not a result goes here: stdout is for results."""
+
+
+@cache
+def tell(text: str) -> None:
+    """Tell a user something once a process, unless it is empty or they want warnings alone."""
+    if text:
+        _log.info("%s", text)
 
 
 class Bar:

@@ -103,10 +103,56 @@ class Model(Component):
     scales: tuple[int, ...] | None = None
     channels: Channels = "rgb"
     trainable: bool = True
-    size_multiple: int = 1
+    size_multiple: int | Target = 1
     tileable: bool = True
     reader: Target | None = None
-    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, Any] | Target] = field(default_factory=dict)
+    terms: Target | None = None
+
+    def padded_to(self, settings: Mapping[str, Any]) -> int:
+        """What LR sides are padded to a multiple of.
+
+        Raises:
+            UsageError: the settings cannot be.
+        """
+        if isinstance(self.size_multiple, int):
+            return self.size_multiple
+        return int(self._asked(self.size_multiple, settings))
+
+    def recipe(self, name: str, settings: Mapping[str, Any], scale: int) -> dict[str, Any]:
+        """The recipe `name`, which the model has.
+
+        Raises:
+            UsageError: there is none for these settings.
+        """
+        recipe = self.recipes[name]
+        if isinstance(recipe, Mapping):
+            return dict(recipe)
+        return dict(self._asked(recipe, {**settings, "scale": scale}))
+
+    def told(self, settings: Mapping[str, Any]) -> str:
+        """What a user is told before the model is used; empty: nothing.
+
+        Args:
+            settings: checked, with `planes` and `scale`; none of all that: what is told of the model as such.
+
+        Raises:
+            UsageError: the settings cannot be.
+        """
+        return "" if self.terms is None else str(self._asked(self.terms, settings))
+
+    def _asked(self, target: Target, settings: Mapping[str, Any]) -> Any:
+        try:
+            function = resolve(target)
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"What the model {self.name!r} of {self.plugin.dist} says of itself cannot be loaded from "
+                f"{target} ({type(error).__name__}: {error}). Mend or uninstall that plugin."
+            ) from error
+        try:
+            return function(**called_with(function, settings))
+        except ValueError as error:
+            raise UsageError(f"Model {self.name!r} cannot be built: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -259,6 +305,10 @@ class Registry:
     def names(self, kind: Kind) -> list[str]:
         """The names of a kind, sorted."""
         return sorted(self._components[kind])
+
+    def all(self, kind: Kind) -> list[Any]:
+        """The components of a kind by name, those that clash too."""
+        return [one for name in self.names(kind) for one in self._components[kind][name]]
 
     def find(self, kind: Kind, name: str) -> Any:
         """The component of that name; `dist/name` where two plugins claim it.

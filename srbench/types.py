@@ -93,6 +93,7 @@ class ForeignModel:
         channels: what it sees: `rgb`, or `y` for one of a single plane.
         size_multiple: LR sides are padded to a multiple of it.
         tileable: whether it may see a picture in tiles.
+        terms: what a user is told before it is used, such as the licence of its code; empty: nothing.
     """
 
     network: "nn.Module"
@@ -100,6 +101,7 @@ class ForeignModel:
     channels: Channels = "rgb"
     size_multiple: int = 1
     tileable: bool = True
+    terms: str = ""
 
 
 class RegisterModel(Protocol):
@@ -113,10 +115,11 @@ class RegisterModel(Protocol):
         scales: Sequence[int] | None = None,
         channels: Channels = "rgb",
         trainable: bool = True,
-        size_multiple: int = 1,
+        size_multiple: int | Target = 1,
         tileable: bool = True,
         reader: Target | None = None,
-        recipes: Mapping[str, Mapping[str, Any]] | None = None,
+        recipes: Mapping[str, Mapping[str, Any] | Target] | None = None,
+        terms: Target | None = None,
     ) -> None: ...
 
 

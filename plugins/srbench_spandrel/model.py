@@ -1,5 +1,6 @@
 """A weights file → the network that spandrel finds in it, with its scale, planes and size rules."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,31 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from srbench.api import ForeignModel, UsageError
+from srbench_spandrel.architectures import described, settings_of
+from srbench_spandrel.network import strip
+from srbench_spandrel.terms import terms_of_file
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
+_PLAIN = ("IPT",)
+"""Whose code fails on channels_last, which srbench puts all networks into."""
+
 _WAY_OUT = "save its tensors as safetensors in the program it comes from, and give that file"
 
 
-def build(planes: int, scale: int) -> nn.Module:
-    """Nothing: what the network is stands in a weights file.
+def read(path: Path, arch: str | None = None, size: str | None = None) -> ForeignModel:
+    """The network in a `.safetensors`, `.pth`, `.pt` or `.ckpt` file, weights loaded, in fp32.
 
     Args:
-        planes: of LR and SR.
-        scale: asked for.
-
-    Raises:
-        ValueError: always, saying what to type instead.
-    """
-    raise ValueError(
-        f"spandrel has no network of its own for ×{scale}; score a file by "
-        "srbench eval --weights FILE --model spandrel"
-    )
-
-
-def read(path: Path) -> ForeignModel:
-    """The network in a `.safetensors`, `.pth`, `.pt` or `.ckpt` file, weights loaded, in fp32.
+        path: the file; what srbench exports of a run of one network is read too.
+        arch: which architecture it is to be; None: whichever it is.
+        size: of that architecture; the file knows better.
 
     Only tensors are read: a pickle by torch's `weights_only`, never by spandrel's own loader, and a
     TorchScript archive, which holds code, not at all.
@@ -48,19 +44,25 @@ def read(path: Path) -> ForeignModel:
             f"The model spandrel needs the package spandrel, which cannot be imported ({error}). "
             'pip install "srbench-harness[spandrel]" brings it.'
         ) from error
-    state = spandrel.canonicalize_state_dict(_tensors(path))
+    if arch is not None:
+        settings_of(arch, size)
+    state = spandrel.canonicalize_state_dict(_unprefixed(_tensors(path)))
     try:
-        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, on how their code calls it
+            descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
         raise ValueError(
-            f"spandrel {_version()} recognises no architecture in its {len(state)} names"
+            f"spandrel {version()} recognises no architecture in its {len(state)} names"
         ) from error
     except Exception as error:  # an architecture that takes it for its own, wrongly, raises anything
         raise ValueError(
-            f"spandrel {_version()} cannot build the network it sees in it ({type(error).__name__}: "
+            f"spandrel {version()} cannot build the network it sees in it ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:300]})"
         ) from error
     name = descriptor.architecture.name
+    if arch is not None and descriptor.architecture.id != described(arch).id:
+        raise ValueError(f"it holds {name}, and arch={arch} was asked for")
     if not isinstance(descriptor, spandrel.ImageModelDescriptor) or descriptor.purpose == "Restoration":
         raise ValueError(f"{name} is no network for super-resolution but for {descriptor.purpose.lower()}")
     planes = (descriptor.input_channels, descriptor.output_channels)
@@ -73,6 +75,9 @@ def read(path: Path) -> ForeignModel:
         size_multiple=descriptor.size_requirements.multiple_of,
         # Those it only discourages are tiled in practice, and the protocol says that they were.
         tileable=descriptor.tiling is not spandrel.ModelTiling.INTERNAL,
+        terms=terms_of_file(
+            path.name, name, descriptor.architecture.id, descriptor.scale, planes[0], version()
+        ),
     )
 
 
@@ -85,11 +90,16 @@ class Described(nn.Module):
 
     def __init__(self, descriptor: "ImageModelDescriptor[nn.Module]") -> None:
         super().__init__()
-        self.model = descriptor.model.eval().requires_grad_(False)
+        self.model = descriptor.model.eval()
+        strip(self.model)
+        self.model.requires_grad_(False)
         self._descriptor = descriptor
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR `(N, planes, h, w)` → SR in [0, 1]."""
+        if self._descriptor.architecture.id in _PLAIN:
+            self.model.to(memory_format=torch.contiguous_format)
+            lr = lr.contiguous()
         # Picture by picture, as the descriptor wants them; cat makes ordinary tensors of inference ones.
         return torch.cat([self._descriptor(one) for one in torch.split(lr, 1)])
 
@@ -111,7 +121,16 @@ def _tensors(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def _version() -> str:
+def _unprefixed(tensors: dict[str, Any]) -> dict[str, Any]:
+    """The names of one network, where srbench has written its plane before each."""
+    for plane in ("rgb", "y", "r", "g", "b"):
+        if tensors and all(name.startswith(f"{plane}.") for name in tensors):
+            return {name.removeprefix(f"{plane}."): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def version() -> str:
+    """Of the spandrel that is installed."""
     from importlib.metadata import version
 
     return version("spandrel")

@@ -1,4 +1,4 @@
-"""What this plugin registers: the model `spandrel`, which exists through its reader alone."""
+"""What this plugin registers: the model `spandrel`, whose network a setting names, or a weights file."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,9 @@ def register_models(register: Callable[..., None]) -> None:
     """Name the model `spandrel`."""
     register(
         "spandrel",
-        "srbench_spandrel.model:build",
-        trainable=False,
+        "srbench_spandrel.network:build",
+        size_multiple="srbench_spandrel.architectures:size_multiple",
+        recipes={"default": "srbench_spandrel.architectures:recipe"},
+        terms="srbench_spandrel.terms:terms",
         reader="srbench_spandrel.model:read",
     )

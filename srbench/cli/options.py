@@ -129,7 +129,8 @@ Model = Annotated[
     typer.Option(
         metavar="NAME",
         rich_help_panel=_AXIS,
-        help="Model, such as lapsrn or lapsrn:depth=5; srbench plugins lists them.",
+        help="Model, such as lapsrn, lapsrn:depth=5 or spandrel:arch=swinir,size=light; srbench plugins "
+        "lists them, with the licences of others' code.",
     ),
 ]
 Loss = Annotated[

@@ -6,11 +6,13 @@ import typer
 def plugins() -> None:
     """List every model, loss, dataset, metric and degradation: kind, name, distribution, version, state.
 
-    A plugin that did not load, or a name it could not register, is a row with the cause.
+    A plugin that did not load, or a name it could not register, is a row with the cause. Below the table
+    stands what a plugin wants known before a model of it is used, such as the licence of its code.
     """
     from rich.console import Console
     from rich.table import Table
 
+    from srbench.errors import UsageError
     from srbench.registry import registry
 
     table = Table("kind", "name", "distribution", "version", "state", box=None, pad_edge=False)
@@ -18,5 +20,12 @@ def plugins() -> None:
         style = None if row.state == "ok" else "red"
         table.add_row(row.kind, row.name, row.dist, row.version, row.state, style=style)
     Console().print(table)
+    for model in registry().all("model"):
+        try:
+            told = model.told({})
+        except UsageError as error:
+            told = str(error)
+        if told:
+            typer.echo(f"{registry().spelling(model)}: {told}")
     if any(row.state != "ok" for row in registry().rows()):
         typer.echo("What is not ok costs only its own names; everything else works.", err=True)

@@ -13,11 +13,13 @@ from srbench.foreign.pictures import Pictures, folder_hash
 from srbench.foreign.weights import Weights, read_weights
 from srbench.inference import WHOLE, Inference
 from srbench.predict import Networks, NetworkUpscaler, Upscaler
+from srbench.progress import tell
 from srbench.registry import Model, registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
 from srbench.train.state import build_networks, load_weights
+from srbench.types import networks_of
 
 
 def upscaler_of(
@@ -71,24 +73,34 @@ def network_upscaler_of(
         CheckpointError: there is no checkpoint, or it does not fit.
         UsageError: a foreign file is gone or changed, the run is a folder of pictures, or tiles cannot be.
     """
-    made_of: Model | Weights
     if spec.source is None:
-        made_of = registry().find("model", spec.model.name)
+        model: Model = registry().find("model", spec.model.name)
+        tell_terms(spec)
+        multiple, tileable = model.padded_to(spec.model.params), model.tileable
         step, networks = _trained(spec, paths, device)
     elif spec.source.kind == "pictures":
         raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
     else:
-        made_of = _weights(spec, place or source_of(spec, paths), device)
-        step, networks = 0, made_of.networks
+        weights = _weights(spec, place or source_of(spec, paths), device)
+        tell(weights.terms)
+        multiple, tileable = weights.size_multiple, weights.tileable
+        step, networks = 0, weights.networks
     return step, NetworkUpscaler(
         networks,
         spec.network_channels,
         spec.scale,
-        made_of.size_multiple,
-        made_of.tileable,
+        multiple,
+        tileable,
         device,
         inference,
     )
+
+
+def tell_terms(spec: RunSpec) -> None:
+    """Tell once a process what the plugin of a run's model wants known before it is used."""
+    model: Model = registry().find("model", spec.model.name)
+    planes = 3 if "rgb" in networks_of(spec.network_channels) else 1
+    tell(model.told({**spec.model.params, "planes": planes, "scale": spec.scale}))
 
 
 def _trained(spec: RunSpec, paths: RunPaths, device: torch.device) -> tuple[int, Networks]:

@@ -14,7 +14,7 @@ from srbench.datasets import scored_sets
 from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
-from srbench.evaluate.upscalers import upscaler_of
+from srbench.evaluate.upscalers import tell_terms, upscaler_of
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable
@@ -124,6 +124,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     is_done = is_trained and start.status == "done"
     try:
         if not is_trained:
+            tell_terms(spec)
             of_run = (job, paths, start, engine, settings.device, settings.cadence)
             with together(settings.processes, *of_run, stop.check) as world:
                 train(*of_run, stop, world, quiet=settings.quiet)

@@ -26,6 +26,7 @@ class Weights:
     channels: Channels
     size_multiple: int
     tileable: bool
+    terms: str = ""
 
 
 def read_weights(path: Path, model: ComponentSpec, scale: int | None, channels: Channels | None) -> Weights:
@@ -71,10 +72,9 @@ def _read(
             "(docs/foreign.md)."
         )
     given = {"path": path, "scale": scale, "planes": None if channels is None else _planes(channels)}
-    if model.trainable:  # a network of the plugin's own: the file cannot say what it is
-        scale = scale or DEFAULT_SCALE
-        given |= {"scale": scale, "planes": _planes(channels or model.channels)}
-        check_scale(model, scale)
+    if model.trainable:  # a network of the plugin's own: mostly the file cannot say what it is
+        given |= {"scale": scale or DEFAULT_SCALE, "planes": _planes(channels or model.channels)}
+        check_scale(model, scale or DEFAULT_SCALE)
     reader = resolve(model.reader)
     try:
         result = reader(**called_with(reader, {**given, **spec.params}))
@@ -92,7 +92,19 @@ def _read(
                 f"{path} does not fit {model.name!r} as it was asked for: {first_reasons(error)}. Its "
                 "parameters, --scale or --channels may be other ones."
             ) from error
-    return Weights(networks, scale or DEFAULT_SCALE, chosen, model.size_multiple, model.tileable)
+    return _weights(networks, model, spec.params, scale or DEFAULT_SCALE, chosen)
+
+
+def _weights(
+    networks: Mapping[Plane, nn.Module],
+    model: Model,
+    params: Mapping[str, Any],
+    scale: int,
+    channels: Channels,
+) -> Weights:
+    """Networks of the model's own, with what it says of them."""
+    told = model.told({**params, "planes": _planes(channels), "scale": scale})
+    return Weights(networks, scale, channels, model.padded_to(params), model.tileable, told)
 
 
 def _by_names(
@@ -113,7 +125,12 @@ def _by_names(
             f"The file holds networks of --channels {stored}, and --channels {chosen} was asked for. "
             "Leave the option out."
         )
-    networks = _build(model, params, scale, chosen)
+    try:
+        networks = _build(model, params, scale, chosen)
+    except UsageError:
+        if model.reader is None:
+            raise
+        return None  # what the settings do not say, the file may
     if stored is None:
         one = next(iter(networks.values()))
         if set(one.state_dict()) != set(tensors):
@@ -126,7 +143,7 @@ def _by_names(
             f"The file does not fit {model.name!r} at ×{scale}: {error} Or give the parameters and --scale "
             "it was trained with."
         ) from error
-    return Weights(networks, scale, chosen, model.size_multiple, model.tileable)
+    return _weights(networks, model, params, scale, chosen)
 
 
 def _as_it_says(path: Path, model: ForeignModel, scale: int | None, channels: Channels | None) -> Weights:
@@ -141,7 +158,7 @@ def _as_it_says(path: Path, model: ForeignModel, scale: int | None, channels: Ch
             f"{_planes(chosen)}. Take --channels {model.channels}."
         )
     networks = dict.fromkeys(networks_of(chosen), model.network)
-    return Weights(networks, model.scale, chosen, model.size_multiple, model.tileable)
+    return Weights(networks, model.scale, chosen, model.size_multiple, model.tileable, model.terms)
 
 
 def _build(model: Model, params: Mapping[str, Any], scale: int, channels: Channels) -> dict[Plane, nn.Module]:

@@ -117,7 +117,12 @@ def model_subject(
     chosen = parse_channels(channels or component.channels)
     spec = untrained_spec(typed, scale, component_spec("degradation", degradation), channels=chosen)
     upscaler = NetworkUpscaler(
-        build_networks(spec, device), chosen, scale, component.size_multiple, component.tileable, device
+        build_networks(spec, device),
+        chosen,
+        scale,
+        component.padded_to(typed.params),
+        component.tileable,
+        device,
     )
     untrained = ", untrained" if component.trainable else ""
     return _subject(f"{model} ×{scale}{untrained}", spec, upscaler, 0, device)

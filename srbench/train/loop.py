@@ -121,13 +121,14 @@ def train(
     degradation = registry().find("degradation", spec.degradation.name)
     degrade: Degradation = degradation.make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
-    scales = predicted_scales(state.scored, spec.scale, model.size_multiple, device)
+    multiple = model.padded_to(spec.model.params)
+    scales = predicted_scales(state.scored, spec.scale, multiple, device)
 
     train_pictures = dataset.pictures.train
     held_out = dataset.pictures.val or dataset.pictures.test
     with steps(f"{paths.id}: pictures", len(train_pictures) + len(held_out), stop.check, quiet=quiet) as tick:
         tiles = TileStore(train_pictures, scales, degrade, spec.patch, device, tick)
-        validation = Validation(spec, held_out, scales, degrade, model.size_multiple, device, tick)
+        validation = Validation(spec, held_out, scales, degrade, multiple, device, tick)
     steps_per_epoch = tiles.slots / spec.batch
     target = budget_steps(job.budget, steps_per_epoch)
     grid = cadence.eval_every or math.ceil(_EVALUATE_EVERY_STEPS / steps_per_epoch) * steps_per_epoch

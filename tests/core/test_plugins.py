@@ -140,6 +140,39 @@ def test_two_plugins_with_one_name_are_told_apart_by_their_distribution():
     ] * 2
 
 
+def test_a_model_says_by_its_settings_how_it_is_padded_trained_and_told_of():
+    """Each is a function that asks by name; what it refuses, or cannot be imported, is a sentence."""
+
+    def recipe(scale, width):
+        if width > 8:
+            raise ValueError("width is at most 8")
+        return {"patch": scale * width}
+
+    @hookimpl
+    def register_models(register):
+        register(
+            "made",
+            lambda planes, scale, width=4: None,
+            size_multiple=lambda width: 2 * width,
+            recipes={"default": recipe, "plain": {"patch": 48}},
+            terms=lambda scale=4, width=0: f"width {width} at ×{scale}",
+        )
+        register("lost", lambda planes, scale: None, terms="nowhere_to_be_found:terms")
+
+    made = Registry(host_of((GOOD, module(register_models=register_models))))
+    model = made.find("model", "made")
+    assert model.padded_to({"width": 4}) == 8
+    assert model.recipe("default", {"width": 4}, 3) == {"patch": 12}
+    assert model.recipe("plain", {"width": 4}, 3) == {"patch": 48}
+    assert (model.told({}), model.told({"width": 4, "scale": 2})) == ("width 0 at ×4", "width 4 at ×2")
+    with pytest.raises(UsageError, match="Model 'made' cannot be built: width is at most 8."):
+        model.recipe("default", {"width": 9}, 3)
+    with pytest.raises(
+        UsageError, match="'lost' of good-dist says of itself cannot be loaded from nowhere_to"
+    ):
+        made.find("model", "lost").told({})
+
+
 def test_a_component_that_cannot_be_imported_says_so_when_it_is_used():
     @hookimpl
     def register_models(register):
