@@ -130,7 +130,7 @@ def _start(request: Request, begin: Begin, root: Path) -> tuple[Start, RunSpec |
         return Start(origin, begin.text, checkpoint.model), None, "sample"
     if begin.optimizer == "keep":
         _check_optimizer(request, spec)
-    start = Start(origin, begin.text, checkpoint.model, checkpoint.state, checkpoint.scalars)
+    start = Start(origin, begin.text, checkpoint.model, checkpoint.state, checkpoint.scalars, spec.losses)
     return start, spec, str(parent.record.provenance.get("dataset", "sample"))
 
 

@@ -56,6 +56,7 @@ class Start:
         model: weights to begin with, `plane.parameter` → tensor: those that are scored.
         state: of a fork, what its parent went on from; None: weights alone.
         scalars: of a fork, the plain data that goes with `state`.
+        losses: of a fork, the terms of its parent's loss.
     """
 
     origin: Origin
@@ -63,6 +64,7 @@ class Start:
     model: "Mapping[str, Tensor]"
     state: "Mapping[str, Tensor] | None" = None
     scalars: Mapping[str, Any] = field(default_factory=dict)
+    losses: tuple[LossSpec, ...] = ()
 
 
 @dataclass(frozen=True)

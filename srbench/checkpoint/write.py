@@ -17,7 +17,12 @@ from srbench.checkpoint.format import (
     folder_name,
     folders,
 )
+from srbench.checkpoint.read import read_checkpoint
+from srbench.errors import CheckpointError
 from srbench.files import cannot_write, canonical_json, sync_directory, sync_file
+
+_ASIDE = ".old"
+"""What a checkpoint is called while another takes its place."""
 
 
 def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Path:
@@ -51,10 +56,13 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Pa
         }
         _write(temporary / MANIFEST, canonical_json(manifest).encode())
         sync_directory(temporary)
-        # A folder of that name can only be a damaged one: a sound one would have been resumed from.
-        _remove(final)
+        # One of that name may be there: damaged, or of the same step before it was evaluated.
+        aside = root / f".{final.name}{_ASIDE}"
+        if final.exists() or final.is_symlink():
+            final.rename(aside)
         temporary.rename(final)
         sync_directory(root)
+        _remove(aside)
         # So are later ones: left there, they would be counted as the newest and push out sound ones.
         for step, path in folders(root):
             if step > checkpoint.step:
@@ -63,6 +71,22 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Pa
         shutil.rmtree(temporary, ignore_errors=True)
         raise cannot_write(final, error) from error
     return final
+
+
+def finish_replacing(root: Path, spec_sha256: str) -> None:
+    """Where a process was killed while it replaced a checkpoint, keep the one of the two that is sound.
+
+    The caller holds the run.
+    """
+    for aside in root.glob(f".step-*{_ASIDE}"):
+        final = root / aside.name[1:].removesuffix(_ASIDE)
+        try:
+            read_checkpoint(final, spec_sha256)
+        except CheckpointError:
+            _remove(final)
+            aside.rename(final)
+        else:
+            _remove(aside)
 
 
 def prune(root: Path, keep: int, best: int | None) -> None:

@@ -109,9 +109,10 @@ def _evaluate(
     scores = [one for one in stored if one.step == step or (one.test, one.test_sha256) not in asked]
     known = {_key(score) for score in scores if score.step == step}
     unverified = _unverified(summary, tests, check, quiet)
-    paired = any(test.lr_text for test in tests) or any(
-        str(one["degradation"]).startswith(LR_FILES) for one in protocols.values()
-    )
+    lr_texts = {test.lr_text for test in tests} | {
+        LR_FILES for one in protocols.values() if str(one["degradation"]).startswith(LR_FILES)
+    }
+    not_degraded = next(filter(None, map(scorer.not_degraded, lr_texts)), None)
     for (_, test_sha256), test in asked.items():
         before = made
         try:
@@ -148,16 +149,16 @@ def _evaluate(
         except StoppedError:
             # A picture that has been scored is not scored again.
             if made > before:
-                _store(paths, scores, protocols, scoring, spec, unverified, paired)
+                _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
             raise
         if made > before:
-            summary = _store(paths, scores, protocols, scoring, spec, unverified, paired)
+            summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
     if (
         summary is None
-        or summary["unavailable"] != _missing(scoring, spec, scores, paired)
+        or summary["unavailable"] != _missing(scoring, spec, scores, not_degraded)
         or _stored_doubts(summary) != _of_scored(unverified, scores)
     ):
-        summary = _store(paths, scores, protocols, scoring, spec, unverified, paired)
+        summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
     enter(paths.id, "scored", step)
     return summary, made
 
@@ -203,7 +204,7 @@ def _store(
     scoring: Scoring,
     spec: RunSpec,
     unverified: _Doubts,
-    paired: bool,
+    not_degraded: str | None,
 ) -> dict[str, Any]:
     check_held(paths)
     used = {score.protocol for score in scores}
@@ -218,13 +219,15 @@ def _store(
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
     write_scores(paths, scores, kept)
-    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores, paired), doubts)
+    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores, not_degraded), doubts)
 
 
-def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score], paired: bool) -> dict[str, str]:
+def _missing(
+    scoring: Scoring, spec: RunSpec, scores: Sequence[Score], not_degraded: str | None
+) -> dict[str, str]:
     """Label → reason, of the metrics that apply to the run, cannot be computed here and have no score yet.
 
-    Where one of the test sets is `paired` with LR files, of those too that cannot be computed on it.
+    Of those that ask for SR degraded too, where it is `not_degraded` for one of the test sets.
     """
     planes = set(scored_planes(spec.network_channels))
     have = {score.metric for score in scores}
@@ -233,9 +236,7 @@ def _missing(scoring: Scoring, spec: RunSpec, scores: Sequence[Score], paired: b
         for label, reason in scoring.unavailable.items()
         if label not in have and planes & set(registry().find("metric", label.partition(":")[0]).planes)
     }
-    for metric in scoring.metrics if paired else ():
+    for metric in scoring.metrics if not_degraded else ():
         if metric.component.asks("degraded"):
-            missing[metric.label] = (
-                "how the LR files of the test set were made is not known, so SR cannot be degraded alike."
-            )
+            missing[metric.label] = str(not_degraded)
     return missing

@@ -13,7 +13,7 @@ from srbench.datasets import LR_FILES
 from srbench.evaluate.scoring import ActiveMetric, Scoring
 from srbench.files import canonical_json
 from srbench.images.png import quantise, read_picture
-from srbench.images.stochastic import Degradation, of_picture
+from srbench.images.stochastic import Degradation, Stochastic, of_picture
 from srbench.images.tiles import lr_of, read_rgb, reference
 from srbench.metrics.protocol import Protocol, crop, planes_of, prepare
 from srbench.parameters import called_with
@@ -67,11 +67,18 @@ class Scorer:
             Item(scale, metric, plane, self._protocol(metric, plane, scale, lr_text))
             for scale in self._scales
             for metric in self.scoring.metrics
-            # How files came to be is not known, so SR cannot be degraded alike.
-            if lr_text is None or not metric.component.asks("degraded")
+            if not metric.component.asks("degraded") or self.not_degraded(lr_text) is None
             for plane in planes
             if plane in metric.component.planes
         ]
+
+    def not_degraded(self, lr_text: str | None) -> str | None:
+        """Why SR cannot be degraded as LR was; None: it can."""
+        if lr_text is not None:
+            return "how the LR files of the test set were made is not known, so SR cannot be degraded alike."
+        if isinstance(self._degradation, Stochastic) and len(scored_planes(self.spec.network_channels)) == 1:
+            return "what was drawn for RGB pictures cannot be drawn for one plane of them."
+        return None
 
     def score(
         self, test: str, picture: Picture, items: Sequence[Item], check: Callable[[], None] = lambda: None

@@ -10,6 +10,7 @@ import torch
 
 from srbench.checkpoint.format import folders
 from srbench.checkpoint.read import read_latest
+from srbench.checkpoint.write import finish_replacing
 from srbench.datasets import scored_sets
 from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate import evaluate
@@ -100,6 +101,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     if spec.source is None:  # before anything is trained; a file may say otherwise of itself
         check_tileable(registry().find("model", spec.model.name).tileable, inference)
     record = read_record(paths)
+    finish_replacing(paths.checkpoints, spec.sha256)
     engine = choose_engine(
         settings.device, spec.precision or "fp32", settings.determinism, settings.processes
     )

@@ -34,7 +34,7 @@ from srbench.train.world import ALONE, World
 
 _EVALUATE_EVERY_STEPS = 200
 _RUN_AWAY = 1e4
-"""A loss this many times that of the first step will not come back; one with a critic may cross zero."""
+"""A loss this many times that of the first step will not come back, unless it may be below zero."""
 _LOOK_EVERY_STEPS = 16
 """On a GPU, reading the loss waits for the device: done this often. On a CPU it is free."""
 
@@ -203,8 +203,10 @@ def train(
                     )
                     target = step
 
-            ending = bool(world.decide(step >= target or stop.reason is not None))
-            if changed and (ending or journal.since_save_s >= cadence.save_every_s):
+            is_over = step >= target or stop.reason is not None
+            is_due = changed and (is_over or journal.since_save_s >= cadence.save_every_s)
+            ending, saving = world.decide(is_over, is_due)
+            if saving:
                 save()
             if ending:
                 journal.settle()
@@ -224,9 +226,8 @@ def train(
             if step % look_every == 0 or step == 1:
                 loss = math.fsum(float(value) for value in losses.totals.values())
                 progress.first_loss = loss if progress.first_loss is None else progress.first_loss
-                if not math.isfinite(loss) or (
-                    loss > _RUN_AWAY * max(progress.first_loss, 1e-12) and not state.critics
-                ):
+                is_bounded = not state.critics and spec.trainer is None and progress.first_loss > 0
+                if not math.isfinite(loss) or (is_bounded and loss > _RUN_AWAY * progress.first_loss):
                     journal.settle()
                     raise _diverged(paths, spec, step, f"the loss is {loss:.3g}", journal.saved)
                 note = f"loss {loss:.4g}, {journal.images_per_s(step):.0f} img/s"
@@ -245,7 +246,7 @@ def train(
 def _checkpoint(paths: RunPaths, spec: RunSpec, world: World) -> Checkpoint | None:
     """What all processes go on from: the newest sound checkpoint that the first one finds."""
     found = read_latest(paths.checkpoints, spec.sha256, paths.id) if world.leads else None
-    step = world.decide(found.step if found is not None else -1)
+    (step,) = world.decide(found.step if found is not None else -1)
     if world.leads or step < 0:
         return found
     return read_checkpoint(paths.checkpoints / folder_name(step), spec.sha256)

@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from srbench.errors import CheckpointError, UsageError
 from srbench.plan import Start
 from srbench.predict import Networks
 from srbench.registry import registry
-from srbench.spec import RunSpec
+from srbench.spec import LossSpec, RunSpec
 from srbench.train.losses import BoundLoss, bind_losses, learned
 from srbench.train.optimizers import OPTIMIZERS
 from srbench.train.sampling import seed_of
@@ -84,6 +84,10 @@ def weights(networks: Networks) -> dict[str, Tensor]:
     }
 
 
+_GONE = "?"
+"""In place of a number: a term that is not there."""
+
+
 class TrainingState:
     """Networks, their moving average, losses, optimizers and scalers of one run.
 
@@ -112,6 +116,7 @@ class TrainingState:
         build = functools.partial(
             OPTIMIZERS[spec.optimizer.name], learning_rate=spec.learning_rate, **spec.optimizer.params
         )
+        self._terms = spec.losses
         self.optimizers: dict[str, Optimizer] = {}
         for plane, network in self.networks.items():
             if isinstance(network, Trained):
@@ -230,7 +235,8 @@ class TrainingState:
     def begin_from(self, start: Start) -> None:
         """Begin from weights alone, or from what another run went on from.
 
-        A loss and an optimizer take over what they have in common with the parent's: a new loss begins anew.
+        A term of the loss takes over what the parent's of that name and those parameters had learnt, wherever
+        it stands in the sum; a new one begins anew.
 
         Raises:
             CheckpointError: the weights do not fit this run's networks.
@@ -240,12 +246,12 @@ class TrainingState:
             load_weights(self.ema, start.model)
         if start.state is None:
             return
+        state = _renumbered(start.state, _same_terms(start.losses, self._terms))
         for name, mine in learned(self.losses):
-            theirs = start.state.get(name)
-            if theirs is not None and theirs.shape == mine.shape:
-                mine.copy_(theirs)
+            if name in state:
+                mine.copy_(state[name])
         if start.origin.optimizer == "keep":
-            self._load_optimizers(start.state)
+            self._load_optimizers(state)
             for group, scaler in self.scalers.items():
                 if group in start.scalars["scalers"]:
                     scaler.load_state_dict(start.scalars["scalers"][group])
@@ -266,6 +272,37 @@ class TrainingState:
 def critic_of(loss: BoundLoss) -> str:
     """What the optimizer of a loss's critic is called."""
     return f"critic.{loss.key}"
+
+
+def _same_terms(theirs: Sequence[LossSpec], mine: Sequence[LossSpec]) -> dict[int, int]:
+    """Number of a parent's term → that of the same one here: same name, same parameters, any weight."""
+    numbers: dict[int, int] = {}
+    for number, term in enumerate(mine):
+        for before, other in enumerate(theirs):
+            if before not in numbers and (other.name, other.params) == (term.name, term.params):
+                numbers[before] = number
+                break
+    return numbers
+
+
+def _renumbered(state: Mapping[str, Tensor], numbers: Mapping[int, int]) -> dict[str, Tensor]:
+    """A parent's state with the terms of its loss numbered as here, without those that are not here."""
+    found = {}
+    for name, tensor in state.items():
+        head, slash, rest = name.partition("/")
+        new = _renumber("optimizer.critic.", _renumber("loss.", head, numbers), numbers)
+        if slash:
+            new += slash + _renumber("loss.", rest, numbers)
+        if _GONE not in new:
+            found[new] = tensor
+    return found
+
+
+def _renumber(prefix: str, text: str, numbers: Mapping[int, int]) -> str:
+    if not text.startswith(prefix):
+        return text
+    number, _, rest = text.removeprefix(prefix).partition(".")
+    return f"{prefix}{numbers.get(int(number), _GONE)}.{rest}"
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from srbench.errors import SrbenchError
 from srbench.images.tiles import Batch
 from srbench.predict import as_prediction, compose, plane_of
 from srbench.spec import RunSpec
@@ -72,6 +73,7 @@ class TrainStep:
         self._spec, self._state, self._device, self._autocast = spec, state, device, autocast
         self._world = world
         self._noise = () if world.leads else (world.rank,)
+        self._logged: dict[Plane, set[str]] = {}
         self._shows_terms = len(spec.losses) > 1 or bool(state.critics)
 
     def __call__(self, batch: Batch, step: int, rate_factor: float) -> Losses:
@@ -174,6 +176,13 @@ class TrainStep:
         hr = {scale: plane_of(pixels, plane) for scale, pixels in batch.hr.items()}
         with self._seeded(plane, step):
             logs = network.trainer.step(network.parts, lr, hr, step, update)
+        before = self._logged.setdefault(plane, set(logs))
+        if set(logs) != before or "loss" not in logs:
+            name = type(network.trainer).__name__
+            raise SrbenchError(
+                f"{name} reported {sorted(logs)} at step {step:,}, and {sorted(before)} in the first. A "
+                "trainer reports 'loss', and the same names at every step: mend its plugin."
+            )
         losses.totals[plane] = logs["loss"]
         losses.terms.update({f"{plane}/{name}": one for name, one in logs.items() if name != "loss"})
 
@@ -181,10 +190,11 @@ class TrainStep:
         self, owners: Sequence[str], loss: Tensor, rate_factor: float, scaler: torch.amp.GradScaler | None
     ) -> None:
         """Gradients of `loss`, and a step of the optimizers `owners`."""
-        torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
         trained = [parameter for owner in owners for parameter in self._state.parameters(owner)]
+        # For these alone: what other modules of the graph were given would stay there until their own step.
+        torch.autograd.backward(loss if scaler is None else scaler.scale(loss), inputs=trained)
         # Before they are clipped, and looked through for what fp16 cannot hold: all processes do the same.
-        self._world.average([one.grad for one in trained if one.grad is not None])
+        self._world.average_gradients(trained)
         for owner in owners:
             optimizer = self._state.optimizers[owner]
             for parameters in optimizer.param_groups:

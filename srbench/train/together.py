@@ -1,13 +1,18 @@
 """Start the processes that train a run together with this one, and end them."""
 
 import logging
+import multiprocessing
+import os
 import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -28,6 +33,8 @@ from srbench.train.world import ALONE, GONE, World
 _PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: longer than any picture, evaluation or write takes."""
 _LOOK_EVERY_S = 0.05
+_GRACE_S = 20.0
+"""How long the first process has to notice by itself that another has gone."""
 _HEARD_BY_THE_FIRST = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
@@ -94,13 +101,14 @@ def together(
             if not all(other.is_alive() for other in others):
                 raise SrbenchError(GONE)
             time.sleep(_LOOK_EVERY_S)
-        with _joined(0, processes, store, device) as world:
-            yield world
+        with _joined(0, processes, store, device) as world, _watched(others):
+            try:
+                yield world
+            except BaseException:
+                _end(others)  # first: leaving a group of GPUs may wait for them
+                raise
     finally:
-        for other in others:
-            if other.pid is not None:
-                other.kill()
-                other.join()
+        _end(others)
 
 
 def _follow(rank: int, task: _Task) -> None:
@@ -109,10 +117,45 @@ def _follow(rank: int, task: _Task) -> None:
     set_weights_dir(task.lpips_weights)
     apply_engine(task.engine)
     device = torch.device("cuda", rank) if task.device_type == "cuda" else torch.device(task.device_type)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     store = TCPStore("127.0.0.1", task.port, task.size)
     store.set(_here(rank), "")
     with suppress(SrbenchError), _joined(rank, task.size, store, device) as world:
         train(task.job, task.paths, task.record, task.engine, device, task.cadence, Stop(), world, quiet=True)
+
+
+def _end_with_parent() -> None:
+    """However the first process ended, and whatever this one waits for."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _end(others: Sequence[BaseProcess]) -> None:
+    for other in others:
+        if other.pid is not None:
+            other.kill()
+            other.join()
+
+
+@contextmanager
+def _watched(others: Sequence[BaseProcess]) -> Iterator[None]:
+    """End this process too, where one has gone and it waits for it for ever: on GPUs nothing else tells."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while not left.wait(_LOOK_EVERY_S):
+            if any(other.exitcode for other in others) and not left.wait(_GRACE_S):
+                print(GONE, file=sys.stderr, flush=True)  # noqa: T201 - nothing else may still work
+                _end(others)
+                os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
 
 
 def _here(rank: int) -> str:
@@ -127,6 +170,9 @@ def _joined(rank: int, size: int, store: Store, device: torch.device) -> Iterato
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
-        yield World(rank, size, device)
+        # On the CPU: a decision need not wait for the GPU, and is told at once where a process has gone.
+        decisions = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        assert isinstance(decisions, dist.ProcessGroup)
+        yield World(rank, size, decisions)
     finally:
         dist.destroy_process_group()

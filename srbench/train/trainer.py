@@ -70,7 +70,8 @@ class Trainer(ABC):
                 run's gradient clipping, scaling and number of processes.
 
         Returns:
-            Scalars for the history. `loss`, which there must be, tells of a run that diverges.
+            Scalars for the history, under the same names at every step. `loss`, which there must be, is
+            looked at for NaN.
         """
 
     def predict(

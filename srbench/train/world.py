@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from srbench.errors import SrbenchError, UsageError
 
@@ -23,14 +23,14 @@ class World:
     Args:
         rank: of this process, from 0.
         size: how many there are.
-        device: where tensors that are exchanged must be.
+        decisions: what those on the CPU are exchanged by; None: alone.
 
     Every exchange raises SrbenchError where a process has gone.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, device: torch.device | None = None) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, decisions: dist.ProcessGroup | None = None) -> None:
         self.rank, self.size = rank, size
-        self._device = device or torch.device("cpu")
+        self._decisions = decisions
 
     @property
     def leads(self) -> bool:
@@ -53,21 +53,32 @@ class World:
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))
 
-    def decide(self, number: int) -> int:
-        """What the leading process says; the others' own number does not count."""
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """The same of gradients; one that is missing in some processes, by chance, counts as 0 there."""
         if self.size == 1:
-            return number
-        said = torch.tensor(int(number) if self.leads else 0, device=self._device)
-        self._sum(said)
-        return int(said)
+            return
+        has = torch.tensor([one.grad is not None for one in parameters], dtype=torch.int32)
+        self._sum(has, self._decisions)
+        for parameter, count in zip(parameters, has.tolist(), strict=True):
+            if count and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.average([one.grad for one in parameters if one.grad is not None])
+
+    def decide(self, *numbers: int) -> tuple[int, ...]:
+        """What the leading process says; the others' own numbers do not count."""
+        if self.size == 1:
+            return numbers
+        said = torch.tensor([int(number) if self.leads else 0 for number in numbers])
+        self._sum(said, self._decisions)
+        return tuple(said.tolist())
 
     def wait(self) -> None:
         """Come back when all processes are here."""
         self.decide(0)
 
-    def _sum(self, tensor: Tensor) -> None:
+    def _sum(self, tensor: Tensor, group: dist.ProcessGroup | None = None) -> None:
         try:
-            dist.all_reduce(tensor)
+            dist.all_reduce(tensor, group=group)
         except RuntimeError as error:
             raise SrbenchError(GONE) from error
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from srbench.checkpoint.format import HASHED, MANIFEST, Checkpoint, folders
 from srbench.checkpoint.read import read_checkpoint, read_latest
-from srbench.checkpoint.write import prune, write_checkpoint
+from srbench.checkpoint.write import finish_replacing, prune, write_checkpoint
 from srbench.errors import CheckpointError, NewerError
 
 SPEC = "ab" * 32
@@ -131,3 +131,30 @@ def test_an_unfinished_write_is_no_checkpoint_and_is_swept(root):
     assert sorted(path.name for path in root.iterdir()) == [f"step-000000{n}" for n in (10, 20, 30)]
     prune(root, keep=1, best=None)
     assert [path.name for path in root.iterdir()] == ["step-00000030"]
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("cut", ["moved aside", "half in place", "in place"])
+def test_killed_while_one_step_is_saved_anew_there_is_a_sound_one(tmp_path, cut):
+    """The same step, before and after it was evaluated."""
+    folder = write_checkpoint(tmp_path, made(10), SPEC)
+    before, aside = files_of(folder), tmp_path / ".step-00000010.old"
+    changed = made(10)
+    changed.scalars["progress"]["sums"] = {}
+    after = files_of(write_checkpoint(tmp_path, changed, SPEC))
+    assert after != before
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000010"]
+
+    shutil.copytree(folder, aside)
+    for name, content in before.items():
+        (aside / name).write_bytes(content)
+    if cut == "moved aside":
+        shutil.rmtree(folder)
+    elif cut == "half in place":
+        (folder / MANIFEST).unlink()
+    finish_replacing(tmp_path, SPEC)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000010"]
+    assert files_of(folder) == (after if cut == "in place" else before)

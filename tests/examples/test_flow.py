@@ -10,7 +10,7 @@ from small import StopAt, picture_folder, small_job
 from torch import nn
 
 from srbench.api import Trainer, hookimpl
-from srbench.errors import StoppedError, UsageError
+from srbench.errors import SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.plan import Budget
@@ -57,11 +57,21 @@ class Contest(Trainer):
     def step(self, modules, lr, hr, step, update):
         network, judge = modules["network"], modules["judge"]
         sr = network(lr)
-        pixel = (sr.float() - hr[4]).abs().mean()
-        update(pixel - 0.01 * judge(sr).mean(), "network")
         told = (judge(sr.detach()) - judge(hr[4])).mean() + judge.weight.square().mean()
         update(told, "judge")
+        assert judge.weight.grad is None
+        pixel = (sr.float() - hr[4]).abs().mean()
+        update(pixel - 0.01 * judge(sr).mean(), "network")
+        assert judge.weight.grad is None  # nothing is left for its next step
         return {"loss": pixel, "told": told}
+
+
+class Fickle(Contest):
+    """Reports something every other step alone."""
+
+    def step(self, modules, lr, hr, step, update):
+        logs = super().step(modules, lr, hr, step, update)
+        return logs if step % 2 == 0 else {"loss": logs["loss"]}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,6 +83,7 @@ def plugins():
     @hookimpl
     def register_trainers(register):
         register("contest", Contest)
+        register("fickle", Fickle)
 
     sys.path.insert(0, str(FLOW))
     flow = importlib.import_module("srbench_example_flow.plugin")
@@ -172,6 +183,12 @@ def test_a_trainer_may_refuse_a_model(pictures, tmp_path):
     with pytest.raises(UsageError, match="do not go together: flow trains the model velocity and no other"):
         run(job, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trainer_reports_the_same_at_every_step(pictures, tmp_path):
+    job = small_job(pictures, models=("pair",), losses=("fickle",), channels=("rgb",))
+    with pytest.raises(SrbenchError, match=r"Fickle reported \['loss'\] at step 1, and \['loss', 'told'\]"):
+        run(job, tmp_path)
 
 
 def test_what_it_saves_is_named_by_module(pictures):

@@ -379,3 +379,13 @@ def test_seeds_of_a_run_train_on_other_lr_and_are_scored_on_the_same(
     assert srbench(["eval", id_, "--results", str(results), "--metric", "psnr,ssim"], monkeypatch) == 0
     scored = json.loads(RunPaths(results / id_).summary.read_text())["scores"]
     assert any(row["metric"].startswith("ssim") for row in scored)
+
+
+def test_a_run_of_one_plane_says_why_sr_is_not_degraded_as_lr_was(pictures, tmp_path, monkeypatch, capsys):
+    line = small_arguments(
+        pictures, tmp_path, "--channels", "r", "--degradation", "realesrgan", "--metric", "lr_consistency"
+    )
+    assert srbench(line, monkeypatch) == 0
+    capsys.readouterr()
+    assert srbench(["table", "--results", str(tmp_path)], monkeypatch) == 0
+    assert "cannot be drawn for one plane of them" in " ".join(capsys.readouterr().out.split())

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from small import StopAt, picture_folder, small_job, srbench
 from torch import nn
 
@@ -203,6 +204,40 @@ def test_a_network_trained_on_pixels_goes_on_against_a_fresh_critic(pictures, tm
     assert "rgb/gan" in read_lines(whole.history)[-1]["terms"]
     trained(fork, tmp_path / "parts", StopAt(9))
     assert hashes(tmp_path / "parts") == hashes(tmp_path / "whole")
+
+
+def fork_of(parent, results, loss):
+    request = Request(models=(), losses=(loss,), budget=Budget(steps=2))
+    jobs = jobs_from(request, Begin("fork", parent.spec.id, "keep"), results)
+    (fork,) = [job for job in jobs if job.spec.trained]
+    state = TrainingState(fork.spec, CPU)
+    state.begin_from(fork.start)
+    begun = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    trained(fork, results)  # and it trains from there
+    return begun
+
+
+def test_a_fork_takes_over_the_critic_of_the_same_loss_wherever_it_stands(pictures, tmp_path):
+    parent = job_of(pictures, "l1+0.1*gan:features=4", steps=2)
+    newest = max(trained(parent, tmp_path).checkpoints.iterdir())
+    before = load_file(newest / "state.safetensors")
+    child = fork_of(parent, tmp_path, "l1+0.2*l2+0.3*gan:features=4")
+    ours = {name: one for name, one in before.items() if "loss.1." in name or "critic" in name}
+    assert len(ours) > 20
+    for name, tensor in ours.items():
+        assert torch.equal(
+            tensor, child[name.replace("loss.1.", "loss.2.").replace("critic.1.", "critic.2.")]
+        )
+
+
+@pytest.mark.parametrize("features", [2, 16])
+def test_a_fork_with_another_critic_begins_it_anew(pictures, tmp_path, features):
+    """Moments of the former one, of another size, are left behind with it."""
+    parent = job_of(pictures, "l1+0.1*gan:features=4", steps=2)
+    trained(parent, tmp_path)
+    child = fork_of(parent, tmp_path, f"l1+0.1*gan:features={features}")
+    assert not [name for name in child if name.startswith("optimizer.critic.")]
+    assert [name for name in child if name.startswith("optimizer.rgb/")]
 
 
 def test_a_loss_below_zero_is_no_divergence(pictures, tmp_path):
