@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from skimage import data
-from torch import nn
+from torch import Tensor, nn
 
 from srbench.api import hookimpl
 from srbench.cli.app import main
@@ -19,6 +20,7 @@ from srbench.executors.local import Settings, execute
 from srbench.plan import Budget, Job, Request, plan
 from srbench.plugins import Plugin, host
 from srbench.registry import registry
+from srbench.store.layout import RunPaths
 from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
 
@@ -127,12 +129,13 @@ def noisy_plugin() -> Iterator[None]:
     registry.cache_clear()
 
 
-def settings(device: str = "cpu", **cadence: object) -> Settings:
+def settings(device: str = "cpu", processes: int = 1, **cadence: object) -> Settings:
     """Exact, validated every third step, scored by PSNR alone."""
     scoring = Scoring(*resolve_metrics(["psnr"]))
     return Settings(
-        torch.device(device), "exact", Cadence(**{"eval_every": 3, **cadence}), scoring, quiet=True
-    )
+        torch.device(device), "exact", Cadence(**{"eval_every": 3, **cadence}), scoring, quiet=True,
+        processes=processes,
+    )  # fmt: skip
 
 
 def train_whole_and_in_parts(job: Job, root: Path, device: str = "cpu") -> None:
@@ -140,3 +143,24 @@ def train_whole_and_in_parts(job: Job, root: Path, device: str = "cpu") -> None:
     execute([job], root / "whole", settings(device), Stop())
     for looks in (9, 12, 14, 10**6):
         execute([job], root / "parts", settings(device, save_every_s=0), StopAt(looks))
+
+
+def trained_weights(
+    job: Job, results: Path, processes: int = 1, stop: Stop | None = None, **cadence: object
+) -> dict[str, Tensor]:
+    """The weights a run ends with."""
+    (outcome,) = execute([job], results, settings(processes=processes, **cadence), stop or Stop())
+    if outcome.error is not None:
+        raise outcome.error
+    newest = max(RunPaths(results / job.spec.id).checkpoints.iterdir())
+    return load_file(newest / "model.safetensors")
+
+
+def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """The largest difference of two runs' weights."""
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+def apart_by_two(job: Job, root: Path) -> float:
+    """The same, of the job trained by one process and by two."""
+    return apart(trained_weights(job, root / "2", 2), trained_weights(job, root / "1"))

@@ -14,12 +14,13 @@ import pytest
 import torch
 from PIL import Image
 from skimage import data
-from small import picture_folder, small_arguments, small_job, srbench, train_whole_and_in_parts
+from small import apart_by_two, picture_folder, small_arguments, small_job, srbench, train_whole_and_in_parts
 
 from srbench.api import hookimpl
 from srbench.errors import UsageError
 from srbench.images.stochastic import of_picture
 from srbench.images.tiles import TileStore, read_rgb
+from srbench.plan import Budget
 from srbench.plugins import Plugin, host
 from srbench.prove.hashes import hashes
 from srbench.registry import registry
@@ -389,3 +390,8 @@ def test_a_run_of_one_plane_says_why_sr_is_not_degraded_as_lr_was(pictures, tmp_
     capsys.readouterr()
     assert srbench(["table", "--results", str(tmp_path)], monkeypatch) == 0
     assert "cannot be drawn for one plane of them" in " ".join(capsys.readouterr().out.split())
+
+
+def test_two_processes_draw_what_one_draws(pictures, tmp_path):
+    job = small_job(pictures, channels=("y",), degradation="classical", budget=Budget(steps=2))
+    assert apart_by_two(job, tmp_path) < 1e-5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import StopAt, picture_folder, small_job, srbench
+from small import StopAt, apart_by_two, picture_folder, small_job, srbench
 from torch import nn
 
 from srbench.api import SizeError
@@ -263,3 +263,8 @@ def test_the_plugin_registers_one_loss():
     finally:
         host().manager.unregister(made)
         registry.cache_clear()
+
+
+def test_two_processes_train_networks_and_critic_as_one_does(pictures, tmp_path):
+    job = job_of(pictures, "l1+0.1*gan:features=4,kind=lsgan", steps=3, optimizer="sgd", lr=0.01, batch=4)
+    assert 0 < apart_by_two(job, tmp_path) < 1e-6

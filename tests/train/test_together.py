@@ -12,13 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
-from small import picture_folder, small_arguments, small_job
+from small import apart, apart_by_two, picture_folder, small_arguments, small_job, trained_weights
 
 from srbench.errors import SrbenchError, StoppedError, UsageError
-from srbench.evaluate.scoring import Scoring, resolve_metrics
-from srbench.executors.local import Settings, execute
 from srbench.origins import Begin, jobs_from
 from srbench.plan import Budget, Request
 from srbench.prove.hashes import hashes
@@ -26,7 +23,6 @@ from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
 from srbench.train import together
 from srbench.train.device import check_processes
-from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
 from srbench.train.world import World
 
@@ -54,22 +50,6 @@ def pictures(tmp_path_factory):
     return picture_folder(tmp_path_factory.mktemp("pictures"))
 
 
-def settings(processes, **cadence):
-    return Settings(
-        torch.device("cpu"), "exact", Cadence(**{"eval_every": 4, **cadence}),
-        Scoring(*resolve_metrics(["psnr"])), quiet=True, processes=processes,
-    )  # fmt: skip
-
-
-def train(job, results, processes, stop=None, **cadence):
-    """The newest checkpoint's weights."""
-    (outcome,) = execute([job], results, settings(processes, **cadence), stop or Stop())
-    if outcome.error is not None:
-        raise outcome.error
-    newest = max(RunPaths(results / job.spec.id).checkpoints.iterdir())
-    return safetensors.torch.load_file(newest / "model.safetensors")
-
-
 class StopPast(Stop):
     """Asks to stop once a checkpoint of that step is saved: looks cannot be counted while others start."""
 
@@ -83,36 +63,20 @@ class StopPast(Stop):
         return "Ctrl-C" if any(int(one.parent.name[5:]) >= self.step for one in saved) else None
 
 
-def apart(one, other):
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
-
-
 @pytest.mark.parametrize("channels", ["rgb", "r,g,b"])
 def test_two_processes_train_what_one_trains(pictures, tmp_path, channels):
     adam = small_job(pictures, channels=(channels,), settings={"lr": 1e-3}, budget=Budget(steps=3))
-    assert 0 < apart(train(adam, tmp_path / "2", 2), train(adam, tmp_path / "1", 1)) < 1e-5
-
-
-def test_so_does_a_critic(pictures, tmp_path):
-    change = {"optimizer": "sgd", "lr": 0.01, "patch": 32}
-    loss = "l1+0.1*gan:features=4,kind=lsgan"
-    job = small_job(pictures, losses=(loss,), channels=("rgb",), settings=change, budget=Budget(steps=3))
-    assert 0 < apart(train(job, tmp_path / "2", 2), train(job, tmp_path / "1", 1)) < 1e-6
-
-
-def test_so_do_patches_with_a_random_degradation(pictures, tmp_path):
-    job = small_job(pictures, channels=("y",), degradation="classical", budget=Budget(steps=2))
-    assert apart(train(job, tmp_path / "2", 2), train(job, tmp_path / "1", 1)) < 1e-5
+    assert 0 < apart_by_two(adam, tmp_path) < 1e-5
 
 
 def test_a_hundred_steps_of_sgd_stay_together(pictures, tmp_path):
     change = {"optimizer": "sgd", "lr": 0.01, "clip": 1.0}
     job = small_job(pictures, channels=("y",), settings=change, budget=Budget(steps=100))
-    begun = train(
+    begun = trained_weights(
         small_job(pictures, channels=("y",), settings=change, budget=Budget(steps=1)), tmp_path / "1", 1
     )
-    one = train(job, tmp_path / "1", 1)
-    assert apart(train(job, tmp_path / "2", 2), one) < 1e-5
+    one = trained_weights(job, tmp_path / "1", 1)
+    assert apart(trained_weights(job, tmp_path / "2", 2), one) < 1e-5
     assert apart(begun, one) > 1e-3  # it moved
 
 
@@ -141,13 +105,13 @@ def test_together_they_see_the_patches_that_one_sees(pictures, tmp_path):
 
 def test_a_run_goes_on_with_another_number_of_processes(pictures, tmp_path, caplog):
     job = small_job(pictures, channels=("y",), budget=Budget(steps=9))
-    whole = train(job, tmp_path / "whole", 1)
+    whole = trained_weights(job, tmp_path / "whole", 1)
     with pytest.raises(StoppedError):
-        train(job, tmp_path / "parts", 2, StopPast(tmp_path / "parts", 3), save_every_s=0)
+        trained_weights(job, tmp_path / "parts", 2, StopPast(tmp_path / "parts", 3), save_every_s=0)
     step = read_record(RunPaths(tmp_path / "parts" / job.spec.id)).step
     assert 0 < step < 9
     with caplog.at_level(logging.WARNING):
-        parts = train(job, tmp_path / "parts", 1)
+        parts = trained_weights(job, tmp_path / "parts", 1)
     assert "processes 2 → 1" in caplog.text
     assert apart(parts, whole) < 1e-5
     record = read_record(RunPaths(tmp_path / "parts" / job.spec.id))
@@ -156,16 +120,16 @@ def test_a_run_goes_on_with_another_number_of_processes(pictures, tmp_path, capl
 
 def test_stopped_and_resumed_by_two_it_ends_with_the_same_bits(pictures, tmp_path):
     job = small_job(pictures, budget=Budget(steps=9))
-    train(job, tmp_path / "whole", 2)
+    trained_weights(job, tmp_path / "whole", 2)
     with pytest.raises(StoppedError):
-        train(job, tmp_path / "parts", 2, StopPast(tmp_path / "parts", 3), save_every_s=0)
-    train(job, tmp_path / "parts", 2)
+        trained_weights(job, tmp_path / "parts", 2, StopPast(tmp_path / "parts", 3), save_every_s=0)
+    trained_weights(job, tmp_path / "parts", 2)
     assert hashes(tmp_path / "parts") == hashes(tmp_path / "whole")
 
 
 def test_a_fork_begins_alike_in_all_processes(pictures, tmp_path):
     parent = small_job(pictures, channels=("y",))
-    train(parent, tmp_path, 1)
+    trained_weights(parent, tmp_path, 1)
     (fork,) = [
         job
         for job in jobs_from(
@@ -175,7 +139,7 @@ def test_a_fork_begins_alike_in_all_processes(pictures, tmp_path):
         )
         if job.spec.trained
     ]
-    one, two = train(fork, tmp_path / "1", 1), train(fork, tmp_path / "2", 2)
+    one, two = trained_weights(fork, tmp_path / "1", 1), trained_weights(fork, tmp_path / "2", 2)
     assert apart(one, two) < 1e-6
 
 
@@ -251,7 +215,7 @@ def test_one_that_is_killed_is_told_of_and_costs_what_was_not_saved(started, tmp
 def test_one_that_does_not_even_start_is_told_of(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(together.mp, "get_context", lambda _: Stillborn())
     with pytest.raises(SrbenchError, match="One of the processes that trained this run together has gone"):
-        train(small_job(pictures), tmp_path, 2)
+        trained_weights(small_job(pictures), tmp_path, 2)
 
 
 class Stillborn:
@@ -263,14 +227,14 @@ class Stillborn:
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(pictures, tmp_path):
     with pytest.raises(UsageError, match="--processes 3 cannot share out a batch of 4 patches evenly"):
-        train(small_job(pictures), tmp_path, 3)
+        trained_weights(small_job(pictures), tmp_path, 3)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_in_all_of_them_is_told_once(pictures, tmp_path):
     job = small_job(pictures, settings={"lr": 1e6, "optimizer": "sgd"}, budget=Budget(steps=40))
     with pytest.raises(SrbenchError, match="Last good checkpoint|No checkpoint had been saved"):
-        train(job, tmp_path, 2)
+        trained_weights(job, tmp_path, 2)
 
 
 def test_shares_are_the_batch():
