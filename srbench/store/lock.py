@@ -113,9 +113,9 @@ def _finish_renames(paths: RunPaths) -> None:
         try:
             whole, content = left.read_bytes(), path.read_bytes() if path.exists() else b""
             is_cut = len(content) < len(whole) and whole.startswith(content)
-            # cost.json needs no lock, and who holds it is written next. What was removed stays away, but for
-            # run.json, which nothing else can tell.
-            is_ours = path == paths.run or (path.exists() and path not in (paths.cost, paths.lock_owner))
+            # cost.json needs no lock, and who holds it is written next. A summary may have been taken away,
+            # as its error says, and is made of scores again.
+            is_ours = path not in (paths.cost, paths.lock_owner) and (path.exists() or path != paths.summary)
             if is_ours and is_cut and (content or _is_whole(path, whole)):
                 left.replace(path)
                 _log.warning("%s was cut short when a process was killed; it is whole again.", path)
