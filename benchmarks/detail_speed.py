@@ -23,8 +23,9 @@ from srbench.api import MetricUnavailable
 from srbench.datasets import build_dataset
 from srbench.images.resize import bicubic, resize_bicubic
 from srbench.images.tiles import read_rgb
+from srbench.metrics.backbones import set_weights_dir
 from srbench.metrics.detail import detail
-from srbench.metrics.lpips import lpips, set_weights_dir
+from srbench.metrics.lpips import lpips
 from srbench.metrics.protocol import prepare
 
 Pair = tuple[Tensor, Tensor]

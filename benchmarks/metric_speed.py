@@ -26,6 +26,7 @@ from srbench.datasets import build_dataset
 from srbench.images.resize import bicubic, resize_bicubic
 from srbench.images.tiles import read_rgb
 from srbench.metrics import lpips as srbench_lpips
+from srbench.metrics.backbones import set_weights_dir
 from srbench.metrics.protocol import prepare
 from srbench.metrics.psnr import psnr
 from srbench.metrics.ssim import ssim
@@ -59,7 +60,7 @@ def main() -> None:
         "psnr + ssim of four planes", "scikit-image", planes, ours, scikit_image, 1e-6, arguments.turns, 1.5
     )
 
-    srbench_lpips.set_weights_dir(arguments.lpips_weights)
+    set_weights_dir(arguments.lpips_weights)
     try:
         package = package_lpips()
     except MetricUnavailable as reason:

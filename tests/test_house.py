@@ -1,10 +1,12 @@
 """The house plan: which way imports go, what stays light, what is never done, and facts with one home."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
+import types
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -303,3 +305,22 @@ def test_ci_runs_the_test_command_of_the_readme_word_for_word():
     (main_job, tests) = blocks
     assert "srbench run --model lapsrn --loss charbonnier" in main_job
     assert tests in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_a_benchmark_finds_all_that_it_names_of_srbench(path):
+    """They run by hand: what moves under them would be noticed late."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "srbench":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                found = getattr(module, alias.name, None) or importlib.import_module(
+                    f"{node.module}.{alias.name}"
+                )
+                modules[alias.asname or alias.name] = found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = modules.get(node.value.id)
+            assert not isinstance(owner, types.ModuleType) or hasattr(owner, node.attr), node.attr
