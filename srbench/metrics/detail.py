@@ -5,13 +5,12 @@ cycle a pixel, in windows; HR and SR are brought to one place and one contrast f
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from srbench.metrics.protocol import check_same_shape
 from srbench.metrics.verdict import FLAT
@@ -199,8 +198,8 @@ def _register(y: Tensor, x: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     """SR's contrast (P,) and shift (P, 2) against HR, by least squares on both planes low-passed."""
     sigma = max(1.5, scale / 2)
     reach = math.ceil(3 * sigma)
-    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device) / sigma) ** 2)
-    kernel /= kernel.sum()
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = (weights / weights.sum()).tolist()
     height, width = x.shape[-2:]
     centre = x.mean(dim=(-2, -1), dtype=torch.float64)
     halo = reach + 1  # of the low-pass and the central difference
@@ -228,10 +227,20 @@ def _register(y: Tensor, x: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     return contrast, torch.where(usable, shift, 0)
 
 
-def _low_pass(planes: Tensor, kernel: Tensor) -> Tensor:
-    """(P, H, W) under a separable kernel, where it fits inside."""
-    down = F.conv2d(planes[:, None], kernel[None, None, :, None])
-    return F.conv2d(down, kernel[None, None, None, :])[:, 0]
+def _low_pass(planes: Tensor, kernel: Sequence[float]) -> Tensor:
+    """(P, H, W) under a separable, symmetric kernel, where it fits inside.
+
+    As sums of shifted planes: 2.4 times as fast as convolutions of one channel on a CPU.
+    """
+    reach = len(kernel) // 2
+    for axis in (1, 2):
+        inside = planes.shape[axis] - 2 * reach
+        total = planes.narrow(axis, reach, inside) * kernel[reach]
+        for at in range(reach):
+            pair = planes.narrow(axis, at, inside) + planes.narrow(axis, 2 * reach - at, inside)
+            total.add_(pair, alpha=kernel[at])
+        planes = total
+    return planes
 
 
 def _spectra(
@@ -254,7 +263,7 @@ def _spectra(
         both = torch.stack([x[:, strip, pixels], y[:, strip, pixels]])
         windows = both.unfold(-2, size, stride).unfold(-2, size, stride).flatten(2, 3)  # (2, P, w, n, n)
         mean = (windows * band.mean).sum(dim=(-2, -1), keepdim=True)
-        spectra = torch.fft.rfft2((windows - mean) * band.hann).flatten(-2)[..., band.bins]
+        spectra = torch.fft.rfft2((windows - mean) * band.hann).flatten(-2)
         of_x, of_y = spectra[0], spectra[1] / contrast.float()[:, None, None]
         shared = (of_x.conj() * of_y * turn).real
         power = [one.real.square() + one.imag.square() for one in (of_x, of_y)]
@@ -265,9 +274,8 @@ def _spectra(
 class _Band(NamedTuple):
     hann: Tensor  # (n, n)
     mean: Tensor  # (n, n): weights of a mean
-    bins: Tensor  # (B,) of a flattened rfft2 that lie in the band
-    frequencies: Tensor  # (2, B) cycles a pixel, y and x, float64
-    sums: Tensor  # (B, K): bins → rings, in units of variance
+    frequencies: Tensor  # (2, B) cycles a pixel of a flattened rfft2, y and x, float64
+    sums: Tensor  # (B, K): bins → rings, in units of variance; 0 for those outside the band
     k: Tensor  # (K,) numbers of the rings, float64
     population: Tensor  # (K,) bins of the whole spectrum in each ring, float64
 
@@ -284,15 +292,13 @@ def _band(size: int, scale: int, device: torch.device) -> _Band:
     twice[:, [0, size // 2]] = 1
     k = torch.arange(size // (2 * scale) + 1, size // 2 + 1)
     member = (number[:, None] == k) * twice.flatten()[:, None]  # (bins, K)
-    (bins,) = member.sum(dim=1).nonzero(as_tuple=True)
-    frequencies = torch.stack([fy.flatten(), fx.flatten()])[:, bins]
+    frequencies = torch.stack([fy.flatten(), fx.flatten()])
     unit = size**2 * hann.square().sum()
     return _Band(
         hann.float().to(device),
         (hann / hann.sum()).float().to(device),
-        bins.to(device),
         frequencies.to(device),
-        (member[bins] / unit).float().to(device),
+        (member / unit).float().to(device),
         k.double().to(device),
         member.sum(dim=0).to(device),
     )
