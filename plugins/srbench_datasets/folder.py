@@ -25,6 +25,7 @@ def folder(
     split: float = 0.2,
     tile: int | None = None,
     *,
+    hr: Path | None = None,
     lr: Path | None = None,
     train_lr: Path | None = None,
     val_lr: Path | None = None,
@@ -49,6 +50,7 @@ def folder(
             up, with at least one picture on each side where there are two.
         tile: cut the training pictures into tiles of this side in pixels, from 16. The remainder at the
             right and bottom is dropped. Other pictures stay whole.
+        hr: another word for `root`, which reads better beside `lr`.
         lr: LR pictures of those below `root`, in place of LR made of HR: a folder in which each is called as
             its HR picture or, after that, `{name}x{scale}`; or a pattern in which `{name}` is the HR
             picture's name.
@@ -65,6 +67,9 @@ def folder(
             arguments do not go together.
         PictureError: with `tile`, a file whose size cannot be read.
     """
+    if hr is not None and root is not None:
+        raise DatasetError("hr and root are two words for one folder. Give one of them.")
+    root = root if hr is None else hr
     _check_arguments(root, train, val, test, split, tile)
     given = {
         role: path

@@ -55,6 +55,18 @@ def test_each_half_has_its_own_lr_and_a_split_folder_takes_it_along(tmp_path):
     assert all(one.lr.name == one.hr.name for one in (*split.train, *split.test))
 
 
+def test_hr_is_another_word_for_root(tmp_path):
+    write(tmp_path / "hr", "a.png", "b.png")
+    write(tmp_path / "lr", "a.png", "b.png", side=16)
+    one, other = (
+        build_dataset(f"folder:{word}={tmp_path}/hr,lr={tmp_path}/lr", 2) for word in ("hr", "root")
+    )
+    assert one.spec == other.spec
+    assert one.pictures.train == other.pictures.train
+    with pytest.raises(DatasetError, match="hr and root are two words for one folder"):
+        folder(root=tmp_path / "hr", hr=tmp_path / "hr")
+
+
 def test_patterns_name_hr_and_lr_that_lie_in_one_folder(tmp_path):
     """As RealSR has them."""
     for half in ("Train", "Test"):
