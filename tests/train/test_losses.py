@@ -72,6 +72,7 @@ def plugin():
         register("last_l2", lambda: lambda sr, hr: (sr - hr).square().mean(), scales="last")
         register("learned", Learned)
         register("boom", boom)
+        register("rising", lambda: lambda sr, hr, step: (sr - hr).abs().mean() + step - 1.5, scales="last")
         register("l1", rgb_l2, domain="rgb")  # a name that another distribution has too
 
     made = types.ModuleType("made")
@@ -201,3 +202,11 @@ def test_a_bug_in_a_plugin_fails_its_run_with_its_trace_and_the_others_go_on(pic
     assert second.error is None
     assert "Traceback" in caplog.text
     assert read_record(RunPaths(tmp_path / first.run_id)).status == "failed"
+
+
+def test_a_loss_that_begins_below_zero_is_not_taken_for_one_that_runs_away(pictures, tmp_path):
+    job = small_job(pictures, losses=("rising",), channels=("y",))
+    settings = Settings(CPU, "exact", Cadence(), Scoring(*resolve_metrics(["psnr"])), quiet=True)
+    (outcome,) = execute([job], tmp_path, settings, Stop())
+    assert outcome.error is None
+    assert read_record(RunPaths(tmp_path / job.spec.id)).step == 6
