@@ -74,8 +74,8 @@ def _find(file: PublishedFile, named: Path | None, folder: Path) -> Path | str:
     except DownloadError as error:
         if in_cache:
             return (
-                f"{cached} is damaged, or another file (SHA-256 {in_cache[:8]}…, not {file.sha256[:8]}…), and "
-                f"the right one could not be downloaded ({error.reason}). Put {error.url} in its place."
+                f"{cached} is damaged, or another file (SHA-256 {in_cache[:8]}…, not {file.sha256[:8]}…), "
+                f"and the right one could not be downloaded ({error.reason}). Put {error.url} in its place."
             )
         place = named or folder
         absent = "" if place.is_dir() else " (no such folder)"

@@ -96,7 +96,9 @@ def test_damaged_file_in_the_cache_is_named_where_no_other_can_be_had(backbone, 
     else:
         save_file(features, path)
         path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(MetricUnavailable, match=rf"^{path} is damaged, and its weights could not be .*Copy a"):
+    with pytest.raises(
+        MetricUnavailable, match=rf"^{path} is damaged, and its weights could not be .*Copy a"
+    ):
         find(backbone)
 
 
