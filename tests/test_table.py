@@ -252,7 +252,7 @@ def test_one_picture_is_no_test(tmp_path):
     best, second, _ = three(tmp_path, (30.0,), (29.0,), (28.0,))
     assert best.is_best
     assert second.rank == 2
-    reason = "best values are marked without a test, since there are fewer than two pictures with scores to compare."
+    reason = "without a test, since there are fewer than two pictures with scores to compare."
     assert reason in " ".join(shown(tmp_path).split())
     assert reason in render(runs_in(tmp_path), "md")
     assert "Best values are not tested, since there are fewer" in render(runs_in(tmp_path), "latex")
