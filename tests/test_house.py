@@ -20,6 +20,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 
 LEVELS = (
     ("cli", "__main__", "api"),
+    ("testing",),
     ("verdict",),
     ("compare", "explain", "probe", "plot", "prove"),
     ("table",),
