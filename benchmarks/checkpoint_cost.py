@@ -22,7 +22,8 @@ from srbench.checkpoint.write import prune, write_checkpoint
 from srbench.checkpoint.writer import Writer, copied
 from srbench.datasets import build_dataset
 from srbench.images.tiles import TileStore
-from srbench.plan import Budget, Request, plan
+from srbench.plan import Request, plan
+from srbench.plan.settings import Budget
 from srbench.predict import predicted_scales
 from srbench.registry import registry
 from srbench.train.device import apply_engine, autocast_dtype, choose_engine, pick_device

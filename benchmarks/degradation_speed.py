@@ -15,7 +15,7 @@ from torch import Tensor
 
 from srbench.datasets import build_dataset
 from srbench.images.tiles import TileStore
-from srbench.plan import component_spec
+from srbench.plan.terms import component_spec
 from srbench.registry import registry
 from srbench.train.device import apply_engine, choose_engine, pick_device
 from srbench.train.sampling import samples

@@ -17,7 +17,8 @@ import torch
 
 from srbench.datasets import build_dataset
 from srbench.images.tiles import Batch, TileStore
-from srbench.plan import Budget, Request, plan
+from srbench.plan import Request, plan
+from srbench.plan.settings import Budget
 from srbench.predict import predicted_scales
 from srbench.registry import registry
 from srbench.train.device import apply_engine, autocast_dtype, choose_engine, pick_device

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from srbench.components import resolve
 from srbench.data.place import data_dir
 from srbench.errors import (
     DatasetError,
@@ -13,7 +14,6 @@ from srbench.errors import (
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import hookimpl
-from srbench.registry import resolve
 from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
 
 if TYPE_CHECKING:

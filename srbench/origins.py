@@ -12,7 +12,8 @@ from srbench.checkpoint.format import folders
 from srbench.errors import CheckpointError, SrbenchError, UsageError
 from srbench.files import sha256_file
 from srbench.foreign.weights import read_weights
-from srbench.plan import Job, Request, Start, component_spec, parse_channels, plan, with_baselines
+from srbench.plan import Job, Request, Start, plan, with_baselines
+from srbench.plan.terms import component_spec, parse_channels
 from srbench.spec import Origin, RunSpec
 from srbench.store.runs import StoredRun, find_run, list_runs
 from srbench.train.state import build_networks, first_reasons, load_weights, weights

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from srbench.components import Loss, Model
 from srbench.errors import SizeError, SrbenchError, UsageError
 from srbench.parameters import called_with
 from srbench.predict import predicted_scales
-from srbench.registry import Loss, Model, registry
+from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.types import networks_of
 

@@ -2,8 +2,9 @@
 
 import logging
 
+from srbench.components import Kind
 from srbench.errors import UsageError
-from srbench.registry import Kind, registry
+from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.runs import RunRecord
 

@@ -17,7 +17,8 @@ from srbench.api import hookimpl
 from srbench.cli.app import main
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
-from srbench.plan import Budget, Job, Request, plan
+from srbench.plan import Job, Request, plan
+from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
 from srbench.registry import registry
 from srbench.store.layout import RunPaths

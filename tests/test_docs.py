@@ -20,9 +20,10 @@ from small import srbench as run_srbench
 
 from srbench import api, errors, hookspecs
 from srbench.cli.app import app
+from srbench.components import KINDS
 from srbench.errors import UsageError
 from srbench.plugins import PluginHost
-from srbench.registry import KINDS, Registry, registry
+from srbench.registry import Registry, registry
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.table import KEYS

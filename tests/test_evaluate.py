@@ -112,7 +112,7 @@ def test_a_run_is_scored_on_the_planes_its_pictures_have(pictures, tmp_path, cha
 
 def test_an_untrained_network_scores_its_upsampling(pictures, tmp_path):
     """r, g and b networks are equal before training, so planes of a grey picture are."""
-    from srbench.plan import Budget
+    from srbench.plan.settings import Budget
 
     grey = picture_folder(tmp_path / "grey", colour=False)
     do([small_job(grey, budget=Budget(steps=0))], tmp_path / "results", scoring("psnr"))
@@ -164,7 +164,7 @@ def test_stored_runs_are_scored_on_any_test_set_without_training(pictures, tmp_p
 
 
 def test_a_larger_budget_replaces_the_scores_of_the_test_sets_asked_for(pictures, tmp_path):
-    from srbench.plan import Budget
+    from srbench.plan.settings import Budget
 
     do(plan(small_request(pictures)), tmp_path, scoring("psnr"))
     do(plan(small_request(pictures, budget=Budget(steps=8))), tmp_path, scoring("psnr"))

@@ -12,7 +12,8 @@ from srbench.errors import SrbenchError, UsageError
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.inference import Inference
-from srbench.plan import component_spec, untrained_spec
+from srbench.plan import untrained_spec
+from srbench.plan.terms import component_spec
 from srbench.predict import NetworkUpscaler
 from srbench.store.layout import RunPaths
 from srbench.store.scores import read_scores

@@ -20,6 +20,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 
 LEVELS = (
     ("cli", "__main__", "api"),
+    ("testing",),
     ("verdict",),
     ("compare", "explain", "probe", "plot", "prove"),
     ("table",),
@@ -31,7 +32,7 @@ LEVELS = (
     ("data",),
     ("datasets", "pairs", "providers", "patch"),
     ("spec",),
-    ("registry", "builtin", "plugins"),
+    ("registry", "components", "builtin", "plugins"),
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
@@ -42,8 +43,8 @@ LEVELS = (
 """Each imports from its own level and from those below it. docs/architecture.md shows the same list."""
 
 UPWARD = {
-    ("srbench.plan", "srbench.train.optimizers"),
-    ("srbench.plan", "srbench.train.schedule"),
+    ("srbench.plan.settings", "srbench.train.optimizers"),
+    ("srbench.plan.settings", "srbench.train.schedule"),
 }
 """Imports that go the other way: tables of names that load no torch. Nothing is to be added here."""
 

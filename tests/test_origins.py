@@ -12,7 +12,8 @@ from srbench.checkpoint.read import read_latest
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.origins import Begin, jobs_from
-from srbench.plan import Budget, Request
+from srbench.plan import Request
+from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.train.loop import Cadence

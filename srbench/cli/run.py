@@ -78,7 +78,8 @@ def run(
             from srbench.cli.scoring import scoring_of, use_lpips_weights
             from srbench.executors.local import Settings, execute
             from srbench.grammar import split_list
-            from srbench.plan import Budget, Request, plan
+            from srbench.plan import Request, plan
+            from srbench.plan.settings import Budget
             from srbench.store.layout import default_results
             from srbench.train.device import check_processes, pick_device
             from srbench.train.loop import Cadence

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from srbench.components import Metric
 from srbench.data.gate import doubt
 from srbench.datasets import LR_FILES, TestSet
 from srbench.errors import SrbenchError, StoppedError
@@ -16,7 +17,7 @@ from srbench.memory import MemoryShortError
 from srbench.phases import enter
 from srbench.predict import TILES, NetworkUpscaler, Upscaler
 from srbench.progress import steps
-from srbench.registry import Metric, registry
+from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.lock import check_held

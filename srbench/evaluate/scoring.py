@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from srbench.components import Metric
 from srbench.errors import MetricUnavailable
 from srbench.grammar import parse_term
 from srbench.inference import WHOLE, Inference
-from srbench.registry import Metric, registry
+from srbench.registry import registry
 
 Grey = Literal["rgb", "keep"]
 

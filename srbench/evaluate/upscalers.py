@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from srbench.checkpoint.read import read_latest
+from srbench.components import Model
 from srbench.datasets import TestSet
 from srbench.errors import CheckpointError, UsageError
 from srbench.files import sha256_file
@@ -14,7 +15,7 @@ from srbench.foreign.weights import Weights, read_weights
 from srbench.inference import WHOLE, Inference
 from srbench.predict import Networks, NetworkUpscaler, Upscaler
 from srbench.progress import tell
-from srbench.registry import Model, registry
+from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record

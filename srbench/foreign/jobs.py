@@ -9,15 +9,8 @@ from srbench.errors import UsageError
 from srbench.files import sha256_file
 from srbench.foreign.pictures import Pictures, folder_hash, listed
 from srbench.foreign.weights import read_weights
-from srbench.plan import (
-    DEFAULT_SCALE,
-    Job,
-    check_scale,
-    component_spec,
-    parse_channels,
-    untrained_spec,
-    with_baselines,
-)
+from srbench.plan import DEFAULT_SCALE, Job, untrained_spec, with_baselines
+from srbench.plan.terms import check_scale, component_spec, parse_channels
 from srbench.registry import registry
 from srbench.spec import ComponentSpec, Source
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from srbench.components import Model, resolve
 from srbench.errors import CheckpointError, UsageError
 from srbench.parameters import called_with
-from srbench.plan import DEFAULT_SCALE, check_scale
-from srbench.registry import Model, registry, resolve
+from srbench.plan import DEFAULT_SCALE
+from srbench.plan.terms import check_scale
+from srbench.registry import registry
 from srbench.spec import ComponentSpec
 from srbench.train.state import first_reasons, load_weights
 from srbench.types import CHANNELS, Channels, ForeignModel, Plane, networks_of

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from srbench.checkpoint.read import read_latest
+from srbench.components import Model
 from srbench.datasets import TestSet
 from srbench.errors import DatasetError, SrbenchError, UsageError
 from srbench.evaluate.upscalers import upscaler_of
@@ -16,18 +17,12 @@ from srbench.images.stochastic import Degradation
 from srbench.images.tiles import lr_of, part_of, read_rgb
 from srbench.memory import MemoryShortError
 from srbench.metrics.detail import window_size
-from srbench.plan import (
-    CORE_SETTINGS,
-    check_scale,
-    component_spec,
-    loss_facts,
-    loss_terms,
-    parse_channels,
-    untrained_spec,
-)
+from srbench.plan import untrained_spec
+from srbench.plan.settings import CORE_SETTINGS
+from srbench.plan.terms import check_scale, component_spec, loss_facts, loss_terms, parse_channels
 from srbench.predict import NetworkUpscaler, Upscaler
 from srbench.progress import steps
-from srbench.registry import Model, registry
+from srbench.registry import registry
 from srbench.spec import LossSpec, RunSpec
 from srbench.store.runs import StoredRun
 from srbench.train.losses import BoundLoss, bind_losses, learned

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from srbench.checkpoint.format import Checkpoint, folder_name, folders
 from srbench.checkpoint.read import read_checkpoint, read_latest
+from srbench.components import Model
 from srbench.errors import CheckpointError, DivergedError, StoppedError, UsageError
 from srbench.images.stochastic import Degradation
 from srbench.images.tiles import TileStore
-from srbench.plan import Budget, Job
+from srbench.plan import Job
+from srbench.plan.settings import Budget
 from srbench.plugins import host
 from srbench.predict import predicted_scales
 from srbench.progress import Bar, bar, steps
-from srbench.registry import Model, registry
+from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.runs import RunRecord

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from srbench.components import Loss
 from srbench.parameters import called_with
-from srbench.registry import Loss, registry
+from srbench.registry import registry
 from srbench.spec import LossSpec
 from srbench.train.sampling import seed_of
 from srbench.types import Plane

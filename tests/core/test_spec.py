@@ -4,7 +4,8 @@ import pytest
 from small import picture_folder, small_job
 
 from srbench.errors import DatasetError, UsageError
-from srbench.plan import Budget, plan, untrained_spec
+from srbench.plan import plan, untrained_spec
+from srbench.plan.settings import Budget
 from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, RunSpec
 
 GOLDEN = RunSpec(

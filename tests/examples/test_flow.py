@@ -13,7 +13,7 @@ from srbench.api import Trainer, hookimpl
 from srbench.errors import SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
-from srbench.plan import Budget
+from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
 from srbench.prove.hashes import hashes
 from srbench.registry import registry

@@ -13,7 +13,8 @@ from small import picture_folder, small_arguments, srbench
 from srbench.api import ForeignModel
 from srbench.errors import UsageError
 from srbench.foreign.weights import _as_it_says, read_weights
-from srbench.plan import component_spec, untrained_spec
+from srbench.plan import untrained_spec
+from srbench.plan.terms import component_spec
 from srbench.spec import Source
 from srbench_lapsrn.matlab import read
 from srbench_lapsrn.network import build

@@ -28,7 +28,7 @@ from srbench.images.resize import bicubic
 from srbench.metrics.detail import Detail, detail
 from srbench.metrics.protocol import prepare
 from srbench.metrics.verdict import lagging, verdict
-from srbench.plan import component_spec
+from srbench.plan.terms import component_spec
 from srbench.predict import predict
 
 SCALES = (2, 4)

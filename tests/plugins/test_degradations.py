@@ -20,7 +20,7 @@ from srbench.api import hookimpl
 from srbench.errors import UsageError
 from srbench.images.stochastic import of_picture
 from srbench.images.tiles import TileStore, read_rgb
-from srbench.plan import Budget
+from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
 from srbench.prove.hashes import hashes
 from srbench.registry import registry

@@ -15,7 +15,8 @@ from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.origins import Begin, jobs_from
-from srbench.plan import Budget, Request
+from srbench.plan import Request
+from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
 from srbench.prove.hashes import hashes
 from srbench.registry import registry

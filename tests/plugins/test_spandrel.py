@@ -12,7 +12,7 @@ from small import picture_folder, srbench
 from srbench.errors import UsageError
 from srbench.foreign.weights import read_weights
 from srbench.inference import Inference
-from srbench.plan import component_spec
+from srbench.plan.terms import component_spec
 from srbench.predict import predict
 
 spandrel = pytest.importorskip("spandrel", reason='spandrel is not installed: pip install -e ".[spandrel]"')

@@ -16,7 +16,8 @@ from srbench.cost import measure
 from srbench.errors import UsageError
 from srbench.executors.local import execute
 from srbench.foreign.weights import read_weights
-from srbench.plan import Budget, component_spec
+from srbench.plan.settings import Budget
+from srbench.plan.terms import component_spec
 from srbench.predict import NetworkUpscaler, predict
 from srbench.progress import tell
 from srbench.prove.hashes import hashes

@@ -14,7 +14,7 @@ from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.images.tiles import Batch
 from srbench.metrics.backbones import set_weights_dir
-from srbench.plan import Budget
+from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.train.device import apply_engine, choose_engine

@@ -8,7 +8,7 @@ import torch
 from resume_torture import torture
 from small import noisy_plugin, picture_folder, small_job, train_whole_and_in_parts
 
-from srbench.plan import Budget
+from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record

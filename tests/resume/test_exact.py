@@ -7,7 +7,7 @@ from small import StopAt, noisy_plugin, picture_folder, settings, small_job, tra
 
 from srbench.errors import UsageError
 from srbench.executors.local import execute
-from srbench.plan import Budget
+from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths

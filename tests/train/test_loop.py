@@ -12,7 +12,8 @@ from srbench.errors import DivergedError, StoppedError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.origins import Begin, jobs_from
-from srbench.plan import Budget, Request, plan
+from srbench.plan import Request, plan
+from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths

@@ -9,7 +9,7 @@ from small import picture_folder, small_job
 from srbench.errors import StoppedError, UsageError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
-from srbench.plan import Budget
+from srbench.plan.settings import Budget
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
 from srbench.train import journal

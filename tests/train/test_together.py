@@ -17,7 +17,8 @@ from small import apart, apart_by_two, picture_folder, small_arguments, small_jo
 
 from srbench.errors import SrbenchError, StoppedError, UsageError
 from srbench.origins import Begin, jobs_from
-from srbench.plan import Budget, Request
+from srbench.plan import Request
+from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record

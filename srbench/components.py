@@ -1,0 +1,332 @@
+"""What a plugin provides under a name: models, losses, trainers, datasets, metrics, degradations."""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
+from typing import Any, Literal
+
+from srbench.errors import MetricUnavailable, UsageError, did_you_mean
+from srbench.facts import DatasetFacts
+from srbench.parameters import called_with, checked, parameters_of
+from srbench.plugins import Plugin
+from srbench.types import CHANNELS, Better, Channels, Plane, Target
+
+Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation"]
+
+KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation")
+
+_DIRECTIONS: tuple[Better, ...] = ("higher", "lower", "neither")
+
+_GIVEN: Mapping[Kind, frozenset[str]] = {
+    "model": frozenset({"planes", "scale"}),
+    "loss": frozenset(),
+    "trainer": frozenset(),
+    "dataset": frozenset({"scale"}),
+    "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
+    "degradation": frozenset(),
+}
+"""What the core itself passes to a component of each kind: not the user's to set."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A named thing that a plugin provides.
+
+    Args:
+        kind: model, loss, trainer, dataset, metric or degradation.
+        name: as typed on the command line.
+        plugin: who provides it.
+        target: the callable, or the import string of one.
+    """
+
+    kind: Kind
+    name: str
+    plugin: Plugin
+    target: Target
+
+    @cached_property
+    def build(self) -> Callable[..., Any]:
+        """The callable itself, imported on first use.
+
+        Raises:
+            UsageError: the import failed; the message names plugin, target and cause.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        try:
+            return typing.cast(Callable[..., Any], resolve(self.target))
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"The {self.kind} {self.name!r} of {self.plugin.dist} cannot be loaded from {self.target} "
+                f"({type(error).__name__}: {error}). Mend or uninstall that plugin."
+            ) from error
+
+    def make(self, **settings: Any) -> Any:
+        """Build the component with settings that `settings()` has checked.
+
+        Raises:
+            UsageError: the builder itself refuses a value, or lacks something here, with its reason.
+        """
+        try:
+            return self.build(**settings)
+        except MetricUnavailable as reason:
+            raise UsageError(
+                f"{self.kind.capitalize()} {self.name!r} cannot be used here. {reason}"
+            ) from reason
+        except ValueError as error:
+            raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
+
+    @cached_property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The user's parameters, in order; their annotations are resolved types."""
+        return parameters_of(self.build, _GIVEN[self.kind])
+
+    def asks(self, *names: str) -> bool:
+        """Whether it asks for any of what the core passes, by parameter name."""
+        return any(name in inspect.signature(self.build).parameters for name in names)
+
+    def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """`typed` checked against the signature and converted, defaults filled in.
+
+        Raises:
+            UsageError: an unknown, ill-typed or missing parameter.
+        """
+        return checked(f"{self.kind.capitalize()} {self.name!r}", self.parameters, typed)
+
+
+@dataclass(frozen=True)
+class Model(Component):
+    """A model; the fields are what `register_models` takes."""
+
+    scales: tuple[int, ...] | None = None
+    channels: Channels = "rgb"
+    trainable: bool = True
+    size_multiple: int | Target = 1
+    tileable: bool = True
+    reader: Target | None = None
+    recipes: Mapping[str, Mapping[str, Any] | Target] = field(default_factory=dict)
+    terms: Target | None = None
+
+    def padded_to(self, settings: Mapping[str, Any]) -> int:
+        """What LR sides are padded to a multiple of.
+
+        Raises:
+            UsageError: the settings cannot be.
+        """
+        if isinstance(self.size_multiple, int):
+            return self.size_multiple
+        return int(self._asked(self.size_multiple, settings))
+
+    def recipe(self, name: str, settings: Mapping[str, Any], scale: int) -> dict[str, Any]:
+        """The recipe `name`, which the model has.
+
+        Raises:
+            UsageError: there is none for these settings.
+        """
+        recipe = self.recipes[name]
+        if isinstance(recipe, Mapping):
+            return dict(recipe)
+        return dict(self._asked(recipe, {**settings, "scale": scale}))
+
+    def told(self, settings: Mapping[str, Any]) -> str:
+        """What a user is told before the model is used; empty: nothing.
+
+        Args:
+            settings: checked, with `planes` and `scale`; none of all that: what is told of the model as such.
+
+        Raises:
+            UsageError: the settings cannot be.
+        """
+        return "" if self.terms is None else str(self._asked(self.terms, settings))
+
+    def _asked(self, target: Target, settings: Mapping[str, Any]) -> Any:
+        try:
+            function = resolve(target)
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"What the model {self.name!r} of {self.plugin.dist} says of itself cannot be loaded from "
+                f"{target} ({type(error).__name__}: {error}). Mend or uninstall that plugin."
+            ) from error
+        try:
+            return function(**called_with(function, settings))
+        except ValueError as error:
+            raise UsageError(f"Model {self.name!r} cannot be built: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Loss(Component):
+    """A loss; the fields are what `register_losses` takes."""
+
+    domain: Literal["plane", "rgb"] = "plane"
+    scales: Literal["all", "last"] = "all"
+    facts: Target | None = None
+
+    def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What training depends on beside `settings`, as plain data.
+
+        Raises:
+            MetricUnavailable: the loss cannot be computed on this machine.
+        """
+        return _facts(self.facts, settings)
+
+
+@dataclass(frozen=True)
+class DatasetComponent(Component):
+    """A dataset; the field is what `register_datasets` takes."""
+
+    facts: DatasetFacts | str | None = None
+
+    def read_facts(self) -> DatasetFacts | None:
+        """What is known of a public set; None for any other.
+
+        Raises:
+            UsageError: the import string leads to no facts; the message names the plugin.
+        """
+        if not isinstance(self.facts, str):
+            return self.facts
+        try:
+            facts = resolve(self.facts)
+            if not isinstance(facts, DatasetFacts):
+                raise TypeError(f"it is {type(facts).__name__}, not DatasetFacts")
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"The facts of the dataset {self.name!r} of {self.plugin.dist} cannot be loaded from "
+                f"{self.facts} ({error}). Mend or uninstall that plugin."
+            ) from error
+        return facts
+
+
+@dataclass(frozen=True)
+class DegradationComponent(Component):
+    """A degradation; the fields are what `register_degradations` takes."""
+
+    stochastic: bool = False
+    margin: int | Target = 0
+
+    def make(self, **settings: Any) -> Any:
+        """A `srbench.images.stochastic.Degradation`, built with settings that `settings()` has checked.
+
+        Raises:
+            UsageError: the builder itself refuses a value, with its reason.
+        """
+        function = super().make(**settings)
+        if not self.stochastic:
+            return function
+        from srbench.images.stochastic import Stochastic  # which loads torch
+
+        return Stochastic(function, partial(self._reach, settings))
+
+    def _reach(self, settings: Mapping[str, Any], scale: int) -> int:
+        if isinstance(self.margin, int):
+            return self.margin
+        margin = resolve(self.margin)
+        return int(margin(**called_with(margin, {**settings, "scale": scale})))
+
+
+@dataclass(frozen=True)
+class Metric(Component):
+    """A metric; the fields are what `register_metrics` takes."""
+
+    better: Better | Target = "higher"
+    field: str = ""
+    unit: str = ""
+    planes: tuple[Plane, ...] = ("r", "g", "b", "y")
+    facts: Target | None = None
+    shows: tuple[str, ...] = ()
+
+    def direction(self, settings: Mapping[str, Any]) -> Better:
+        """Which values are better, with these settings."""
+        if self.better in _DIRECTIONS:
+            return self.better
+        function = resolve(self.better)
+        direction = function(**called_with(function, settings))
+        if direction not in _DIRECTIONS:
+            raise UsageError(
+                f"The metric {self.name!r} of {self.plugin.dist} says {direction!r} is better, which is none "
+                f"of {', '.join(_DIRECTIONS)}. Mend or uninstall that plugin."
+            )
+        return typing.cast(Better, direction)
+
+    def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What scores depend on beside `settings`, as plain data.
+
+        Raises:
+            MetricUnavailable: the metric cannot be computed on this machine.
+        """
+        return _facts(self.facts, settings)
+
+
+_CLASSES: dict[Kind, type[Component]] = {
+    "model": Model,
+    "loss": Loss,
+    "trainer": Component,
+    "dataset": DatasetComponent,
+    "metric": Metric,
+    "degradation": DegradationComponent,
+}
+
+
+def plural(kind: Kind) -> str:
+    """`model` → `models`, as the hooks and options call a kind."""
+    return "losses" if kind == "loss" else f"{kind}s"
+
+
+def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Mapping[str, Any]) -> Component:
+    """The component that a plugin named with `options`, checked.
+
+    Raises:
+        TypeError, ValueError: what is wrong with it.
+    """
+    if not isinstance(name, str) or not name or set(name) & set(' /:,=+*"'):
+        raise ValueError(f"the name {name!r} must be one word without any of / : , = + * and quotes")
+    if not callable(target) and not _is_import_string(target):
+        raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
+    cls = _CLASSES[kind]
+    known = {field.name for field in fields(cls)} - {field.name for field in fields(Component)}
+    for option in options:
+        if option not in known:
+            raise ValueError(f"register takes no {option!r}.{did_you_mean(option, known)}")
+    values = {
+        key: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v
+        for key, v in options.items()
+    }
+    if values.get("channels", "rgb") not in CHANNELS:
+        raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
+    better = values.get("better")
+    if kind == "metric" and not (better in _DIRECTIONS or callable(better) or _is_import_string(better)):
+        raise ValueError("better must be 'higher', 'lower' or 'neither', or a function that says which")
+    for plane in values.get("planes", ()):
+        if plane not in ("r", "g", "b", "y", "rgb"):
+            raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
+    if kind == "dataset" and not isinstance(values.get("facts"), DatasetFacts | str | None):
+        raise ValueError("facts must be a DatasetFacts or the import string of one")
+    if values.get("margin", 0) != 0 and not values.get("stochastic"):
+        raise ValueError("a margin is for degradations that are registered with stochastic=True")
+    if values.get("domain", "plane") not in ("plane", "rgb"):
+        raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
+    return cls(kind=kind, name=name, plugin=plugin, target=target, **values)
+
+
+def resolve(target: Target) -> Any:
+    """What the import string `"package.module:attribute"` names; a callable is returned as it is."""
+    if not isinstance(target, str):
+        return target
+    module, _, attribute = target.partition(":")
+    value: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _is_import_string(target: object) -> bool:
+    return isinstance(target, str) and target.count(":") == 1
+
+
+def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if target is None:
+        return {}
+    facts = resolve(target)
+    return dict(facts(**called_with(facts, settings)))

@@ -1,0 +1,104 @@
+"""Models, losses and channels as typed → what a specification says of them, built once to be sure."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from srbench.components import Loss, Model
+from srbench.errors import MetricUnavailable, UsageError
+from srbench.grammar import Term, parse_sum, parse_term
+from srbench.registry import registry
+from srbench.spec import ComponentSpec, LossSpec
+from srbench.types import CHANNELS, Channels
+
+
+def check_scale(model: Model, scale: int) -> None:
+    """Refuse a scale the model cannot do.
+
+    Raises:
+        UsageError: naming the scales it can do.
+    """
+    if scale < 2:
+        raise UsageError(f"--scale {scale} enlarges nothing. Take 2 or more.")
+    if model.scales is not None and scale not in model.scales:
+        can = ", ".join(f"×{one}" for one in model.scales)
+        raise UsageError(f"Model {model.name!r} cannot do ×{scale}; it does {can}.")
+
+
+def component_spec(kind: Any, text: str) -> ComponentSpec:
+    """A component as typed, defaults filled in.
+
+    Raises:
+        UsageError: an unknown name or parameter.
+    """
+    term = parse_term(text)
+    component = registry().find(kind, term.name)
+    return ComponentSpec(name=registry().spelling(component), params=component.settings(term.parameters))
+
+
+def parse_channels(text: str) -> Channels:
+    """`--channels` as typed.
+
+    Raises:
+        UsageError: it is none of the six.
+    """
+    for channels in CHANNELS:
+        if text.replace(" ", "") == channels:
+            return channels
+    raise UsageError(f"--channels {text!r} is none of {' | '.join(CHANNELS)}.")
+
+
+def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
+    """`--loss` as typed → the terms of its sum, or the trainer it names, built once to see that they can be.
+
+    Raises:
+        UsageError: an unknown name, parameter or weight, or a loss of RGB pictures where there is one plane.
+    """
+    typed = parse_sum(text)
+    trainers = [term for term in typed if _is_trainer(term.name)]
+    if trainers:
+        return (_trainer_term(trainers[0], alone=len(typed) == 1),)
+    terms = []
+    for term in typed:
+        loss: Loss = registry().find("loss", term.name)
+        if loss.domain == "rgb" and channels in ("r", "g", "b"):
+            raise UsageError(
+                f"Loss {loss.name!r} looks at RGB pictures, and --channels {channels} has one plane of them. "
+                "Take --channels rgb, r,g,b or y."
+            )
+        if not (math.isfinite(term.weight) and term.weight > 0):
+            raise UsageError(f"The weight {term.weight:g} of loss {loss.name!r} must be a number above 0.")
+        name = registry().spelling(loss)
+        params = loss.settings(term.parameters)
+        loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
+        terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=loss_facts(loss, params)))
+    return tuple(terms)
+
+
+def _is_trainer(name: str) -> bool:
+    bare = name.rpartition("/")[2]
+    return bare in registry().names("trainer") and bare not in registry().names("loss")
+
+
+def _trainer_term(term: Term, *, alone: bool) -> LossSpec:
+    trainer = registry().find("trainer", term.name)
+    if not alone or term.weight != 1:
+        raise UsageError(
+            f"{trainer.name!r} is a trainer: it takes the place of the whole loss. Name it alone and without "
+            f"a weight: --loss {term.name}."
+        )
+    params = trainer.settings(term.parameters)
+    trainer.make(**params)
+    return LossSpec(name=registry().spelling(trainer), params=params, kind="trainer")
+
+
+def loss_facts(loss: Loss, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a loss depends on beside its parameters.
+
+    Raises:
+        UsageError: it cannot be computed on this machine.
+    """
+    try:
+        return loss.read_facts(params)
+    except MetricUnavailable as reason:
+        raise UsageError(f"Loss {loss.name!r} cannot be used here. {reason}") from reason
