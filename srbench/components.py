@@ -108,14 +108,18 @@ class Component:
     def broken(self, what: str, error: Exception) -> PluginError:
         """The error for an exception in the plugin's own code; its trace goes to those who say `-v`."""
         _log.debug("%s %r of %s %s:", self.kind, self.name, self.plugin.dist, what, exc_info=error)
-        return self.fault(f"{what}: {one_line(error)}")
+        return PluginError(
+            f"{self.title} {what}: {one_line(error)}. This is a fault of that plugin; srbench -v shows where."
+        )
 
     def fault(self, what: str) -> PluginError:
         """The error for a promise of its kind that the component does not keep."""
-        return PluginError(
-            f"{self.kind.capitalize()} {self.name!r} of {self.plugin.dist} {what}. This is a fault of that "
-            "plugin: mend it, or take another one."
-        )
+        return PluginError(f"{self.title} {what}. This is a fault of that plugin: mend it, or leave it out.")
+
+    @property
+    def title(self) -> str:
+        """What messages call it: `Model 'lapsrn' of srbench-harness`."""
+        return f"{self.kind.capitalize()} {self.name!r} of {self.plugin.dist}"
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -199,6 +203,19 @@ class Loss(Component):
     domain: Literal["plane", "rgb"] = "plane"
     scales: Literal["all", "last"] = "all"
     facts: Target | None = None
+
+    def check_value(self, value: Any, scale: int) -> None:
+        """That what it gave of pictures at `scale` is a loss.
+
+        Raises:
+            PluginError: it is not one number, as a tensor.
+        """
+        numbers = getattr(value, "numel", lambda: 0)()
+        if numbers != 1:
+            given = f"a tensor of shape {tuple(value.shape)}" if numbers else f"{type(value).__name__}"
+            raise self.fault(
+                f"gives {given} at ×{scale}, and a loss is one number: a tensor without dimensions"
+            )
 
     def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What training depends on beside `settings`, as plain data.
