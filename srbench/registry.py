@@ -192,7 +192,7 @@ class Registry:
         same = [one for one in self.plugins.plugins if one.name == plugin.name]
         if len(same) == 1:
             return "ok"
-        dists = sorted({one.dist for one in same})
+        dists = sorted({one.dist for one in same}, key=lambda dist: (dist != OWN, dist))
         if len(dists) == 1:
             return f"clash: {plugin.dist} has {len(same)} plugins of that name"
         return f"clash: say {' or '.join(f'{dist}/{plugin.name}' for dist in dists)}"
@@ -204,11 +204,14 @@ def _sharing(kind: Kind) -> tuple[Kind, ...]:
 
 
 def _owners(components: list[Component]) -> list[str]:
-    return [f"{one.plugin.dist}/{one.name}" for one in components]
+    """As they can be typed, srbench-harness's own first, then by name: the order of loading says nothing."""
+    ordered = sorted(components, key=lambda one: (one.plugin.dist != OWN, one.plugin.dist))
+    return [f"{one.plugin.dist}/{one.name}" for one in ordered]
 
 
 def _clash(components: list[Component]) -> UsageError:
-    first, last = components[0], components[-1]
+    first = components[0]
+    last = max(components, key=lambda one: one.plugin.dist != OWN)  # another's, where there is one
     owners = _owners(components)
     number = "Two plugins name" if len(components) == 2 else f"{len(components)} plugins name"
     if len(set(owners)) < len(owners):
