@@ -10,6 +10,7 @@ from typing import Any
 from srbench import hookspecs
 from srbench.errors import EndedAtOnce, StoppedError, did_you_mean
 from srbench.hookspecs import API_VERSION, OLDEST_API_VERSION
+from srbench.selection import canonical
 
 PASSED_ON = (KeyboardInterrupt, StoppedError, EndedAtOnce)
 """What may be raised in the middle of a plugin's code and is no fault of it: requests to stop."""
@@ -22,11 +23,6 @@ HOOKS: Mapping[str, tuple[str, ...]] = {
 """Each hook with the arguments that it gives."""
 
 _LONGEST = 400
-
-
-def canonical(name: str) -> str:
-    """A distribution's name as package indexes compare names: `My_Dist` → `my-dist`."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def one_line(error: BaseException) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from srbench.components import REGISTERED, Component, Kind, Metric, describe, plural
 from srbench.errors import UsageError, did_you_mean
-from srbench.faults import PASSED_ON, canonical
+from srbench.faults import PASSED_ON
 from srbench.plugins import OWN, Plugin, PluginHost, host, printed_to_stderr
+from srbench.selection import canonical
 from srbench.types import Target
 
 _LOSSES: tuple[Kind, ...] = ("loss", "trainer")

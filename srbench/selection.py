@@ -1,12 +1,12 @@
 """Which plugins are to be loaded: the environment says so, to all processes of a command alike."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from srbench.errors import UsageError
-from srbench.faults import canonical
 
 ONLY = "SRBENCH_PLUGINS"
 WITHOUT = "SRBENCH_NO_PLUGIN"
@@ -60,6 +60,11 @@ class Selection:
         if any(means(word, name, dist) for word in self.without):
             return False
         return self.only is None or not installed or any(means(word, name, dist) for word in self.only)
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as package indexes compare names: `My_Dist` → `my-dist`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def means(word: str, name: str, dist: str) -> bool:

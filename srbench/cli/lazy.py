@@ -1,14 +1,17 @@
 """Commands that are imported when they are called: the core's own, and those of plugins."""
 
 import logging
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from srbench.builtin import COMMANDS
-from srbench.components import Command, resolve
 from srbench.errors import SrbenchError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from srbench.components import Command
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ _ENDINGS: tuple[type[BaseException], ...] = (
 class LazyGroup(TyperGroup):
     """The commands of `srbench`: only the one that is called is imported, and no plugin for the core's."""
 
-    _called: Command | None = None
+    _called: "Command | None" = None
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, the core's first; of plugins' as they have to be typed."""
@@ -36,7 +39,8 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command to be shown: a plugin's is not imported for that."""
         if cmd_name in COMMANDS:
-            return _built(cmd_name, resolve(COMMANDS[cmd_name]))
+            module, _, attribute = COMMANDS[cmd_name].partition(":")
+            return _built(cmd_name, getattr(import_module(module), attribute))
         found = _of_plugins().get(cmd_name)
         if found is None:
             return None
@@ -73,13 +77,13 @@ class LazyGroup(TyperGroup):
             raise self._called.broken("failed", error) from error
 
 
-def _of_plugins() -> dict[str, Command]:
+def _of_plugins() -> "dict[str, Command]":
     from srbench.registry import registry
 
     return {registry().typing(one): one for one in registry().all("command")}
 
 
-def _find(name: str) -> Command:
+def _find(name: str) -> "Command":
     from srbench.registry import registry
 
     registry().check_typed("command", name)
@@ -91,7 +95,7 @@ def _find(name: str) -> Command:
     return command
 
 
-def _built_of_plugin(name: str, command: Command) -> Any:
+def _built_of_plugin(name: str, command: "Command") -> Any:
     target = command.build
     if not isinstance(target, typer.Typer) and not callable(target):
         raise command.fault(f"is {type(target).__name__}, neither a function nor a typer.Typer")

@@ -182,7 +182,7 @@ def test_what_a_loss_learns_is_in_the_checkpoint_and_moves(pictures, tmp_path):
 
 
 def test_a_name_that_two_plugins_claim_is_our_own_unless_typed_whole(pictures, tmp_path):
-    """A claim of another's changes no run of srbench's own loss, and its own is trained under its full name."""
+    """A claim of another's changes no run of srbench's loss; its own is trained under its full name."""
     jobs = [small_job(pictures, losses=(name,)) for name in ("srbench-harness/l1", "made-dist/l1")]
     assert jobs[0].spec.id != jobs[1].spec.id
     assert jobs[0].spec.id == small_job(pictures, losses=("l1",)).spec.id
