@@ -1,7 +1,26 @@
 """The core's own plugin: what srbench itself provides, through the same hooks as everyone's."""
 
+from collections.abc import Mapping
+
 from srbench.hookspecs import hookimpl
 from srbench.types import Better, RegisterDegradation, RegisterMetric
+
+COMMANDS: Mapping[str, str] = {
+    "run": "srbench.cli.run:run",
+    "table": "srbench.cli.table:table",
+    "runs": "srbench.cli.runs:app",
+    "checkpoint": "srbench.cli.checkpoint:app",
+    "prove-resume": "srbench.cli.prove_resume:prove_resume",
+    "eval": "srbench.cli.eval:evaluate_run",
+    "data": "srbench.cli.data:app",
+    "compare": "srbench.cli.compare:compare",
+    "plot": "srbench.cli.plot:plot",
+    "verdict": "srbench.cli.verdict:verdict",
+    "explain": "srbench.cli.explain:explain",
+    "probe": "srbench.cli.probe:probe",
+    "plugins": "srbench.cli.plugins:plugins",
+}
+"""The core's commands, in the order of `--help`: a function or a `typer.Typer` each, imported when called."""
 
 
 @hookimpl

@@ -174,6 +174,12 @@ class RegisterDegradation(Protocol):
     ) -> None: ...
 
 
+class RegisterCommand(Protocol):
+    """How a plugin names a command; see the hook `register_commands`."""
+
+    def __call__(self, name: str, command: Target, *, help: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """What event hooks are told of a run: its id, its directory and its specification as plain data."""

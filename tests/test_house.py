@@ -32,7 +32,7 @@ LEVELS = (
     ("data",),
     ("datasets", "pairs", "providers", "patch"),
     ("spec",),
-    ("registry", "components", "builtin", "plugins"),
+    ("registry", "components", "builtin", "plugins", "faults", "selection", "oneoff"),
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),

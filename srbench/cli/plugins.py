@@ -10,6 +10,7 @@ def plugins() -> None:
     stands what a plugin wants known before a model of it is used, such as the licence of its code.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from srbench.errors import UsageError
@@ -18,7 +19,7 @@ def plugins() -> None:
     table = Table("kind", "name", "distribution", "version", "state", box=None, pad_edge=False)
     for row in registry().rows():
         style = None if row.state == "ok" else "red"
-        table.add_row(row.kind, row.name, row.dist, row.version, row.state, style=style)
+        table.add_row(row.kind, row.name, row.dist, row.version, escape(row.state), style=style)
     Console().print(table)
     for model in registry().all("model"):
         try:
