@@ -67,7 +67,7 @@ def mixed_devices(network: nn.Module, lr: Tensor, scale: int) -> None:
         raise Fault(f"On a GPU it ends in {type(failed).__name__}: {failed}.") from failed
     if failed is not None:
         first = (str(failed).splitlines() or ["no message"])[0]
-        raise NotDemanded(f"its forward needs the values of tensors ({first}), and there is no GPU to try")
+        raise NotDemanded(f"Its forward needs the values of tensors ({first.rstrip('.')}), and there is no GPU to try it on.")
 
 
 @contextmanager

@@ -71,7 +71,7 @@ standard deviation. What sees a neighbourhood alone stays below 0.001, a mean ov
 
 def _needs_training(subject: Subject) -> None:
     if not subject.component.trainable:
-        raise NotDemanded("it is registered with trainable=False")
+        raise NotDemanded("It is registered with trainable=False.")
     if not any(one.requires_grad for one in build(subject).parameters()):
         raise Fault(
             "It has no parameter to train. Register it with trainable=False, or let its weights be nn.Parameter."
@@ -493,7 +493,7 @@ def tiles(subject: Subject) -> None:
     """Where it may see tiles: the middle of a tile comes out as in the whole picture, whatever lies around."""
     model: Model = subject.component
     if not model.tileable:
-        raise NotDemanded("it is registered with tileable=False")
+        raise NotDemanded("It is registered with tileable=False.")
     multiple, scale = multiple_of(subject), scales_of(model)[0]
     offset, tile = -(-16 // multiple) * multiple, -(-40 // multiple) * multiple
     whole = photograph(tile + 2 * offset, tile + 2 * offset, plane_seen(model))
@@ -523,7 +523,7 @@ def recipes(subject: Subject) -> None:
     """Each recipe names settings, a loss and an optimizer that there are, and can be planned at every scale."""
     model: Model = subject.component
     if not model.recipes:
-        raise NotDemanded("it has no recipes")
+        raise NotDemanded("It has no recipes.")
     missing = []
     for name in model.recipes:
         for scale in scales_of(model):
@@ -549,7 +549,7 @@ def reader(subject: Subject) -> None:
     """Its reader of weights files refuses what is none by a ValueError that says why."""
     model: Model = subject.component
     if model.reader is None:
-        raise NotDemanded("it has no reader")
+        raise NotDemanded("It has no reader.")
     read = _resolved(model.reader, "reader")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.bin"
@@ -574,7 +574,7 @@ def terms(subject: Subject) -> None:
     """What it tells its users before use is text, with and without settings."""
     model: Model = subject.component
     if model.terms is None:
-        raise NotDemanded("it tells nothing")
+        raise NotDemanded("It tells nothing before use.")
     tell = _resolved(model.terms, "terms")
     of_run = {**subject.settings, "planes": planes_seen(model), "scale": scales_of(model)[0]}
     for available in ({}, of_run):
