@@ -21,7 +21,7 @@ _FOLDER = "checked"
 def badge(component: Component) -> str:
     """`checked 14/14`: promises kept, of those that it gave; empty where this very component was not checked.
 
-    It was not where another version of its distribution is installed now, or a file of its package is another.
+    It was not where another version of its distribution is installed, or a file of its package is another.
     """
     report = read_report(component)
     if report is None:
@@ -89,6 +89,8 @@ def _package_sha256(package: str) -> str | None:
             content = path.read_bytes()
         except OSError:
             return None
-        digest.update(f"{path.relative_to(root).as_posix() if root else path.name}\0{len(content)}\0".encode())
+        digest.update(
+            f"{path.relative_to(root).as_posix() if root else path.name}\0{len(content)}\0".encode()
+        )
         digest.update(content)
     return digest.hexdigest()

@@ -44,7 +44,7 @@ def check(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]…",
+            metavar="NAME",
             help="What to check, as typed elsewhere, with settings or a distribution: lapsrn:features=4, "
             "my-losses/l1. Without any, all that plugins other than srbench's own have.",
         ),
@@ -141,15 +141,15 @@ def _installed(kind: Kind | None, *, everything: bool) -> Iterator[tuple["Compon
     ]
     if not found:
         raise UsageError(
-            "No plugin but srbench's own has anything to check. Name what to check, as in srbench plugins check "
-            "lapsrn:features=4, or take --all."
+            "No plugin but srbench's own has anything to check. Name what to check, as in srbench plugins "
+            "check lapsrn:features=4, or take --all."
         )
     for component in found:
         typed = registry().spelling(component)
         needed = _needed(component)
         if needed:
             _log.warning(
-                "The %s %s is not checked: it needs a setting. Check it by name: srbench plugins check %s:%s=…",
+                "The %s %s is not checked: it needs a setting. Name it: srbench plugins check %s:%s=…",
                 component.kind, typed, typed, needed,
             )  # fmt: skip
             continue

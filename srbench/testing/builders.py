@@ -64,7 +64,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 def no_network() -> Iterator[list[str]]:
     """No connection can be made within the block; gives the hosts that were asked for.
 
-    By an audit hook of the interpreter, which no library goes around. It stays, and costs nothing to speak of.
+    By an audit hook of the interpreter, which no library goes around. It stays, and costs next to nothing.
     """
     global _asked
     if not _HOOKED:
@@ -86,6 +86,6 @@ def check_offline(hosts: list[str], what: str) -> None:
     if hosts:
         raise Fault(
             f"{what} asked {', '.join(dict.fromkeys(hosts))} for something over the network. Machines that "
-            "train often have none: bring what is needed in the package, or take it from a file that a setting "
-            "names (srbench.api.find_published looks for published ones)."
+            "train often have none: bring what is needed in the package, or take it from a file that a "
+            "setting names (srbench.api.find_published looks for published ones)."
         )

@@ -22,15 +22,15 @@ from srbench.registry import registry
 
 State = Literal["passed", "failed", "skipped"]
 
-_MODULES: Mapping[Kind, str] = {
-    "model": "srbench.testing.models",
-    "loss": "srbench.testing.losses",
-    "trainer": "srbench.testing.trainers",
-    "dataset": "srbench.testing.datasets",
-    "metric": "srbench.testing.metrics",
-    "degradation": "srbench.testing.degradations",
+_MODULES: Mapping[Kind, tuple[str, ...]] = {
+    "model": ("srbench.testing.models", "srbench.testing.models_trained", "srbench.testing.models_declared"),
+    "loss": ("srbench.testing.losses",),
+    "trainer": ("srbench.testing.trainers",),
+    "dataset": ("srbench.testing.datasets",),
+    "metric": ("srbench.testing.metrics",),
+    "degradation": ("srbench.testing.degradations",),
 }
-"""Kind → the module whose checks it goes through, imported when one of that kind is checked."""
+"""Kind → the modules whose checks it goes through, imported when one of that kind is checked."""
 
 _CHECKS: dict[Kind, list["Check"]] = {}
 
@@ -113,18 +113,18 @@ def promise(kind: Kind, name: str) -> Callable[[Callable[[Subject], None]], Call
 
 def checks_of(kind: Kind) -> tuple[Check, ...]:
     """The checks a kind goes through, in order."""
-    importlib.import_module(_MODULES[kind])
+    for module in _MODULES[kind]:
+        importlib.import_module(module)
     return tuple(_CHECKS.get(kind, ()))
 
 
 def promises_of(kind: Kind) -> dict[str, str]:
     """Check → promise, as `checks_of` has them, read from their source: `--help` need not load torch."""
-    spec = find_spec(_MODULES[kind])
-    assert spec is not None
-    assert spec.origin is not None
     found = {}
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        for call in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+    for node in (node for module in _MODULES[kind] for node in _tree(module).body):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "promise":
                 of, name = (ast.literal_eval(argument) for argument in call.args)
                 if of == kind:
@@ -158,6 +158,13 @@ def examine(subject: Subject) -> Iterator[Finding]:
         except Exception as error:
             state, text = "failed", f"{type(error).__name__}: {error}"
         yield Finding(check.name, state, text, time.monotonic() - began)
+
+
+def _tree(module: str) -> ast.Module:
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
 def _first_line(docstring: str | None) -> str:

@@ -18,11 +18,11 @@ _BY_INDEX = ("index", "index_put", "index_put_", "_index_put_impl_")
 """Operations that take tensors of two devices."""
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes operations on tensors of two devices, which a GPU would refuse and `meta` often lets pass."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.mixed: list[tuple[str, Tensor]] = []
 
     def __torch_dispatch__(
@@ -67,7 +67,10 @@ def mixed_devices(network: nn.Module, lr: Tensor, scale: int) -> None:
         raise Fault(f"On a GPU it ends in {type(failed).__name__}: {failed}.") from failed
     if failed is not None:
         first = (str(failed).splitlines() or ["no message"])[0]
-        raise NotDemanded(f"Its forward needs the values of tensors ({first.rstrip('.')}), and there is no GPU to try it on.")
+        raise NotDemanded(
+            f"Its forward needs the values of tensors ({first.rstrip('.')}), and there is no GPU to try it "
+            "on."
+        )
 
 
 @contextmanager

@@ -67,9 +67,7 @@ def build(subject: Subject, scale: int | None = None, seed: int = 0, planes: int
     model: Model = subject.component
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = subject.make(
-            planes=planes or planes_seen(model), scale=scale or scales_of(model)[0]
-        )
+        network = subject.make(planes=planes or planes_seen(model), scale=scale or scales_of(model)[0])
     if not isinstance(network, nn.Module):
         raise Fault(f"Its builder returns {type(network).__name__}, not a torch.nn.Module.")
     return network.to(memory_format=torch.channels_last)
@@ -77,7 +75,7 @@ def build(subject: Subject, scale: int | None = None, seed: int = 0, planes: int
 
 @cache
 def _photograph() -> Tensor:
-    return to_tensor(data.astronaut())
+    return to_tensor(data.astronaut())  # type: ignore[no-untyped-call]
 
 
 def photograph(height: int, width: int, plane: Plane = "rgb", *, number: int = 0) -> Tensor:
@@ -134,12 +132,15 @@ def forward(network: nn.Module, lr: Tensor, scale: int) -> Tensor:
         prediction = as_prediction(network.eval()(lr), scale)
     if scale not in prediction:
         raise Fault(
-            f"At ×{scale} its prediction has the scales {sorted(prediction)}. The run scale must be among them."
+            f"At ×{scale} its prediction has the scales {sorted(prediction)}. The run scale must be among "
+            "them."
         )
     return prediction[scale]
 
 
-def spec_of(subject: Subject, seed: int = 0, trainer: LossSpec | None = None, ema: float | None = 0.9) -> RunSpec:
+def spec_of(
+    subject: Subject, seed: int = 0, trainer: LossSpec | None = None, ema: float | None = 0.9
+) -> RunSpec:
     """A run of the model on one plane, or RGB, by Adam; without a loss unless it is given a trainer."""
     model: Model = subject.component
     settings = {**CORE_SETTINGS, "lr": 1e-3, "ema": ema or 0, "batch": 2, "patch": 48}

@@ -37,7 +37,9 @@ class Registration:
         """
         if name in registry().names(kind):
             owner = registry().all(kind)[[one.name for one in registry().all(kind)].index(name)].plugin.dist
-            raise UsageError(f"There is a {kind} {name!r} already, of {owner}. Take another name for the test.")
+            raise UsageError(
+                f"There is a {kind} {name!r} already, of {owner}. Take another name for the test."
+            )
         module = types.ModuleType(f"registered_{kind}_{name}")
 
         def hook(register: Any) -> None:

@@ -1,4 +1,4 @@
-"""Findings on a component as plain data: what `srbench plugins check --json` prints and its badge is read from."""
+"""Findings on a component as plain data: for scripts, and for its badge."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -30,7 +30,6 @@ from srbench.testing.networks import (
     multiple_of,
     patches,
     photograph,
-    plane_seen,
     planes_seen,
     scales_of,
     spec_of,
@@ -39,7 +38,6 @@ from srbench.testing.registration import Registration
 from srbench.train.state import TrainingState, weights
 from srbench.train.step import TrainStep
 from srbench.train.trainer import Trained, Trainer
-from srbench.types import networks_of
 
 STEPS = 300
 """Of training, in which it must have learnt something ..."""
@@ -127,11 +125,13 @@ def _partner(subject: Subject) -> Iterator[Subject]:
         try:
             trainer.modules(SmallNetwork(3, 2), 3, 2)
         except ValueError as refusal:
-            found = next((one for one in registry().all("model") if _names(one, subject.component.name)), None)
+            found = next(
+                (one for one in registry().all("model") if _names(one, subject.component.name)), None
+            )
             if found is None:
                 raise NotDemanded(
-                    f"It does not take just any network ({refusal}), and no model's recipe names it in place of "
-                    "its loss. Name it in a recipe of a model that it trains."
+                    f"It does not take just any network ({refusal}), and no model's recipe names it in "
+                    "place of its loss. Name it in a recipe of a model that it trains."
                 ) from refusal
             model = found
         yield Subject(model, model.settings({}), model.name)
@@ -142,7 +142,9 @@ def _names(model: Model, trainer: str) -> bool:
     try:
         settings = model.settings({})
         losses = [model.recipe(name, settings, scales_of(model)[0]).get("loss", "") for name in model.recipes]
-        return any(term.name.rpartition("/")[2] == trainer for loss in losses if loss for term in parse_sum(loss))
+        return any(
+            term.name.rpartition("/")[2] == trainer for loss in losses if loss for term in parse_sum(loss)
+        )
     except UsageError:
         return False
 
@@ -163,10 +165,9 @@ def _started(subject: Subject, model: Subject, seed: int = 0) -> _Run:
         raise Fault(f"It does not train {model.typed}: {error}") from error
     except KeyError as error:
         raise Fault(
-            "One of its modules has a name with a dot, or one of its optimizers trains a parameter that is in "
-            f"none of its modules ({error}). Modules need plain names, and hold all that is trained."
+            "One of its modules has a name with a dot, or one of its optimizers trains a parameter that is "
+            f"in none of its modules ({error}). Modules need plain names, and hold all that is trained."
         ) from error
-    (plane,) = state.networks
     multiple, scale = multiple_of(model), spec.scale
     try:
         scales = predicted_scales(state.networks, scale, multiple, CPU)
@@ -204,7 +205,7 @@ def offline(subject: Subject) -> None:
 
 @promise("trainer", "modules")
 def modules(subject: Subject) -> None:
-    """Its modules are torch modules by plain names, and the same ones when they are drawn from the same seed."""
+    """Its modules are torch modules by plain names, and the same ones when drawn from the same seed."""
     with _partner(subject) as model:
         component: Model = model.component
         planes, scale = planes_seen(component), scales_of(component)[0]
@@ -213,12 +214,20 @@ def modules(subject: Subject) -> None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 made = subject.make().modules(model.make(planes=planes, scale=scale), planes, scale)
-            wrong = [f"{name!r} is {type(one).__name__}" for name, one in made.items() if not isinstance(one, nn.Module)]
+            wrong = [
+                f"{name!r} is {type(one).__name__}"
+                for name, one in made.items()
+                if not isinstance(one, nn.Module)
+            ]
             if wrong or not made:
-                raise Fault(f"Its modules must be torch.nn.Module by name: {', '.join(wrong) or 'there are none'}.")
+                raise Fault(
+                    f"Its modules must be torch.nn.Module by name: {', '.join(wrong) or 'there are none'}."
+                )
             bad = [name for name in made if not name.isidentifier() or hasattr(nn.ModuleDict, name)]
             if bad:
-                raise Fault(f"No module can be called {bad[0]!r}: take a plain word, such as 'network' or 'critic'.")
+                raise Fault(
+                    f"No module can be called {bad[0]!r}: take a plain word, such as 'network' or 'critic'."
+                )
             drawn.append(nn.ModuleDict(made).state_dict())
         different = _same(*drawn)
         if different:
@@ -244,7 +253,9 @@ def optimizers(subject: Subject) -> None:
         twice = [f"{name} in {' and '.join(found)}" for name, found in owners.items() if len(found) > 1]
         if twice:
             raise Fault(f"Two optimizers train one parameter: {twice[0]}. Give each its own.")
-        none = [name for name, one in run.trained.named_parameters() if one.requires_grad and not owners[name]]
+        none = [
+            name for name, one in run.trained.named_parameters() if one.requires_grad and not owners[name]
+        ]
         if none:
             raise Fault(
                 f"No optimizer trains {count_of(none)}. Build one for that module in optimizers(), or set "
@@ -263,7 +274,7 @@ def logs(subject: Subject) -> None:
             told.append(original(*arguments, **named))  # type: ignore[arg-type]
             return told[-1]
 
-        network.trainer.step = step  # type: ignore[assignment,method-assign]
+        network.trainer.step = step  # type: ignore[method-assign]
         for values in run.train(4):
             for name, value in values.items():
                 if not math.isfinite(value):
@@ -271,8 +282,9 @@ def logs(subject: Subject) -> None:
         for name, one in told[-1].items():
             if not isinstance(one, Tensor) or one.ndim:
                 raise Fault(
-                    f"It reports {name!r} as {type(one).__name__} of shape {tuple(getattr(one, 'shape', ()))}. "
-                    "Report tensors without dimensions: .mean() of what there is."
+                    f"It reports {name!r} as {type(one).__name__} of shape "
+                    f"{tuple(getattr(one, 'shape', ()))}. Report tensors without dimensions: .mean() of "
+                    "what there is."
                 )
 
 
@@ -290,8 +302,8 @@ def trains(subject: Subject) -> None:
             after = [one for one in module.parameters() if one in owned]
             if after and all(torch.equal(one, other) for one, other in zip(before[name], after, strict=True)):
                 raise Fault(
-                    f"After eight steps module {name!r} is as it was. Call update(loss, …) with the name of its "
-                    "optimizer, and a loss that it has a part in."
+                    f"After eight steps module {name!r} is as it was. Call update(loss, …) with the name of "
+                    "its optimizer, and a loss that it has a part in."
                 )
 
 
@@ -333,9 +345,9 @@ def resume(subject: Subject) -> None:
         different = _same(whole.state.tensors(), second.state.tensors())
         if different:
             raise Fault(
-                f"Resumed after three steps of six, it ends with another {count_of(different)}. A trainer keeps "
-                "nothing itself: what changes from step to step must be a parameter or buffer of one of its "
-                "modules, or a function of `step`."
+                f"Resumed after three steps of six, it ends with another {count_of(different)}. A trainer "
+                "keeps nothing itself: what changes from step to step must be a parameter or buffer of one "
+                "of its modules, or a function of `step`."
             )
 
 
@@ -353,7 +365,8 @@ def prediction(subject: Subject) -> None:
                 expected = (height * factor, width * factor)
                 if tuple(sr.shape[-2:]) != expected:
                     raise Fault(
-                        f"Of LR {height}×{width} it predicts {tuple(sr.shape[-2:])} at ×{factor}, not {expected}."
+                        f"Of LR {height}×{width} it predicts {tuple(sr.shape[-2:])} at ×{factor}, not "
+                        f"{expected}."
                     )
                 if not sr.isfinite().all():
                     raise Fault(f"Of LR {height}×{width} it predicts NaN or infinite values at ×{factor}.")
@@ -376,16 +389,18 @@ def learns(subject: Subject) -> None:
             if (last <= FALL * first and first > 0) or after <= FALL * before:
                 return
         raise Fault(
-            f"In {STEPS} steps on one batch its loss went from {first:.3g} to {last:.3g}, and its error in L1 "
-            f"from {before:.3g} to {after:.3g}. Look for a detach or torch.no_grad around what is to be trained, "
-            "and for an update() with the wrong loss."
+            f"In {STEPS} steps on one batch its loss went from {first:.3g} to {last:.3g}, and its error in "
+            f"L1 from {before:.3g} to {after:.3g}. Look for a detach or torch.no_grad around what is to be "
+            "trained, and for an update() with the wrong loss."
         )
 
 
 def _error(run: _Run) -> float:
     scale = run.spec.scale
     errors = [
-        (run.sr(run.batch.lr[number : number + 1])[scale] - run.batch.hr[scale][number : number + 1]).abs().mean()
+        (run.sr(run.batch.lr[number : number + 1])[scale] - run.batch.hr[scale][number : number + 1])
+        .abs()
+        .mean()
         for number in range(len(run.batch.lr))
     ]
     return float(torch.stack(errors).mean())
