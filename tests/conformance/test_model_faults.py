@@ -253,7 +253,7 @@ FAULTS = [
     (misfitting, {}, "builder", ["The default of 'width' does not fit", "cannot take width=wide"]),
     (Sound, {"recipes": {"default": {"lose": "l1"}}}, "recipes", ["sets 'lose', which is no setting"]),
     (Sound, {"recipes": {"fast": {"loss": "charbonier"}}}, "recipes", ["Recipe 'fast'", "Did you mean"]),
-    (Sound, {"recipes": {"odd": {"patch": 50}}, "scales": (4,)}, "recipes", ["no patch that any", "--patch 50"]),
+    (Sound, {"recipes": {"odd": {"patch": 50}}, "scales": (4,)}, "recipes", ["no patch that any"]),
     (Sound, {"reader": takes_all}, "reader", ["takes a text file for weights"]),
     (Sound, {"reader": lets_through}, "reader", ["its reader says KeyError", "raise ValueError"]),
     (Sound, {"terms": lambda: None}, "terms", ["Its terms are NoneType, not text"]),
