@@ -121,9 +121,7 @@ def state(subject: Subject) -> None:
         for step in range(2):
             _step(first, lr, hr, step)
         saved = Checkpoint(2, weights(first.scored), first.tensors(), first.scalars())
-        read = read_checkpoint(
-            write_checkpoint(Path(folder) / "checkpoints", saved, spec.sha256), spec.sha256
-        )
+        read = read_checkpoint(write_checkpoint(Path(folder), saved, spec.sha256), spec.sha256)
         second = TrainingState(spec_of(subject, seed=1), CPU)
         try:
             second.load(read.model, read.state, read.scalars)
