@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "verdict": "srbench.cli.verdict:verdict",
     "explain": "srbench.cli.explain:explain",
     "probe": "srbench.cli.probe:probe",
-    "plugins": "srbench.cli.plugins:plugins",
+    "plugins": "srbench.cli.plugins:app",
 }
 """The core's commands, in the order of `--help`: a function or a `typer.Typer` each, imported when called."""
 

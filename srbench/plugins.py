@@ -84,6 +84,11 @@ class PluginHost:
         """Take an imported module in as a plugin; what keeps it from being one is recorded as its error."""
         self._take(plugin, lambda: module)
 
+    def remove(self, module: Any) -> None:
+        """Take a plugin that `add` took in out again, as if it had never been there."""
+        self._found.pop(self.manager.get_name(module) or "", None)
+        self.manager.unregister(module)
+
     def implementations(self, hook: str) -> list[tuple[Plugin, Any]]:
         """The plugins that implement `hook`, each with its function, in the order of loading."""
         calls = getattr(self.manager.hook, hook).get_hookimpls()

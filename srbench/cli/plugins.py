@@ -2,13 +2,21 @@
 
 import typer
 
+from srbench.cli.plugins_check import CheckCommand, check
 
-def plugins() -> None:
+app = typer.Typer(invoke_without_command=True)
+app.command("check", cls=CheckCommand)(check)
+
+
+@app.callback()
+def plugins(context: typer.Context) -> None:
     """List every model, loss, dataset, metric and degradation: kind, name, distribution, version, state.
 
     A plugin that did not load, or a name it could not register, is a row with the cause. Below the table
     stands what a plugin wants known before a model of it is used, such as the licence of its code.
     """
+    if context.invoked_subcommand is not None:
+        return
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
