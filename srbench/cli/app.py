@@ -75,7 +75,7 @@ _add("plot", "plot", "plot")
 _add("verdict", "verdict", "verdict")
 _add("explain", "explain", "explain")
 _add("probe", "probe", "probe")
-_add("plugins", "plugins", "plugins")
+_add("plugins", "plugins", "app")
 
 
 def main() -> None:
