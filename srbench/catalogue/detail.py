@@ -120,7 +120,7 @@ def type_text(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(type(value).__name__ for value in typing.get_args(annotation)))
     if typing.get_origin(annotation) in (typing.Union, UnionType):
         return " or ".join(type_text(one) for one in typing.get_args(annotation))
-    return getattr(annotation, "__name__", None) or str(annotation)
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def answered(component: Component) -> dict[str, Any]:
