@@ -71,6 +71,11 @@ class PluginHost:
                 error = _one_line(cause)
         self._found[unique] = Plugin(plugin.name, plugin.dist, plugin.version, error)
 
+    def remove(self, module: Any) -> None:
+        """Take a plugin that `add` took in out again, as if it had never been there."""
+        self._found.pop(self.manager.get_name(module) or "", None)
+        self.manager.unregister(module)
+
     def implementations(self, hook: str) -> list[tuple[Plugin, Any]]:
         """The plugins that implement `hook`, each with its function, in the order of loading."""
         calls = getattr(self.manager.hook, hook).get_hookimpls()

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from srbench.badges import badge
 from srbench.catalogue import Entry
 
 COLUMNS: dict[str, Callable[[Entry], str]] = {
@@ -14,6 +15,7 @@ COLUMNS: dict[str, Callable[[Entry], str]] = {
     "distribution": lambda entry: entry.row.dist,
     "version": lambda entry: entry.row.version,
     "state": lambda entry: entry.row.state,
+    "checked": lambda entry: badge(entry.component).removeprefix("checked ") if entry.component else "",
 }
 """Heading → cell of the table that `srbench plugins list` shows."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srbench.cli.plugins_check import CheckCommand, check
 from srbench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def plugins(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is None:
         list_plugins()
+
+
+app.command("check", cls=CheckCommand)(check)
 
 
 @app.command("list")
@@ -141,7 +145,7 @@ def new(
         f"  cd {shlex.quote(str(folder))}\n"
         '  pip install -e ".[dev]"\n'
         "  pytest\n"
-        f"  srbench plugins show {names.component}\n\n"
+        f"  srbench plugins check {names.component}\n\n"
         "README.md says how to use, change and publish it.",
         err=True,
     )
