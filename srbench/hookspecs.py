@@ -62,9 +62,9 @@ def register_losses(register: RegisterLoss) -> None:
     training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
     run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
     of the checkpoint. A loss that cannot work on pictures of some size raises `srbench.api.SizeError`: it is
-    tried on empty ones before anything starts. `laws`: what it says of its values, any of `"zero at equality"`
-    (SR equal to HR costs nothing) and `"mean over the batch"` (a batch costs the mean of what its pictures
-    cost alone, so that `--processes` changes nothing); conformance holds it to what it says.
+    tried on empty ones before anything starts. `laws`: what it says of its values, any of
+    `"zero at equality"` (SR equal to HR costs nothing) and `"mean over the batch"` (a batch costs the mean of
+    what its pictures cost alone, so that `--processes` changes nothing); conformance holds it to that.
     """
 
 
@@ -114,8 +114,9 @@ def register_metrics(register: RegisterMetric) -> None:
     nothing (tables show it where it is asked for), or a function of the settings that says which; `unit`;
     `planes`; `facts(**settings)` gives what a score depends on besides the settings (weights, window), as
     plain data for the protocol, and raises `MetricUnavailable` where the metric cannot run; `shows` the
-    settings always named in tables; `bounds` the least and the greatest value that there can be. A function that measures several things at once returns a NamedTuple and
-    is registered once a `field` of it: where one is asked for, all are scored, by one call.
+    settings always named in tables; `bounds` the least and the greatest value that there can be. A function
+    that measures several things at once returns a NamedTuple and is registered once a `field` of it: where
+    one is asked for, all are scored, by one call.
     """
 
 

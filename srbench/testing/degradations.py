@@ -105,22 +105,20 @@ def repeatable(subject: Subject) -> None:
     with torch.random.fork_rng(devices=[]):
         states = random.getstate(), np.random.get_state()
         try:
-            first, second = (_after(seed, subject, hr) for seed in (1, 2))
+            one, other = _built(subject), _built(subject)
+            first, *others = (_after(seed, degrade, hr) for seed, degrade in enumerate((one, one, other)))
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
-    if not torch.equal(first, second):
-        apart = int((first != second).sum())
-        by = (
-            "all that is drawn comes from the picture's seed"
-            if _is_stochastic(subject)
-            else (
-                "with chance in it, it is registered with stochastic=True, and draws from the seeds it is given"
-            )
-        )
+    apart = sum(int((first != one).sum()) for one in others)
+    if apart:
+        by = "Draw all from the picture's seed"
+        if not _is_stochastic(subject):
+            by = "Where chance is meant, register it with stochastic=True and draw from the seeds it is given"
         raise Fault(
-            f"{apart} of {first.numel()} values of LR differ when the same pictures are degraded again; "
-            f"{by}. Use no generator of the process (torch's, numpy's or random's), and keep no state between calls."
+            f"{apart} of {len(others) * first.numel()} values of LR differ when the same pictures are "
+            f"degraded again. {by}; use no generator of the process (torch's, numpy's or random's), and keep "
+            "no state between calls."
         )
 
 
@@ -246,12 +244,12 @@ def _lr(degrade: Degrade, hr: Tensor, scale: int, numbers: Sequence[int] = _SEED
         ) from error
 
 
-def _after(seed: int, subject: Subject, hr: Tensor) -> Tensor:
-    """LR by a new instance, with all generators of the process at some place."""
+def _after(seed: int, degrade: Degrade, hr: Tensor) -> Tensor:
+    """LR with all generators of the process at some place."""
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)
-    return _lr(_built(subject), hr, 4)
+    return _lr(degrade, hr, 4)
 
 
 def _pictures(scale: int) -> dict[str, Tensor]:

@@ -65,17 +65,24 @@ def check_gradient(value: Callable[[Tensor], Tensor], at: Tensor) -> None:
 
 
 class _Watch(TorchFunctionMode):
-    """Notes where what depends on the place is cut off from the gradient, or narrowed to float32."""
+    """Notes where what depends on the place is cut off from the gradient, or narrowed to float32.
+
+    Whoever cuts says so: that torch runs the forward pass of an `autograd.Function` without gradients does
+    not count, since its backward pass is what is looked at.
+    """
 
     cut = narrowed = False
+    _says_so = False
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        if func is torch._C._set_grad_enabled:
+            self._says_so = not args[0]
         if any(isinstance(one, Tensor) and one.requires_grad for one in tree_leaves((args, kwargs))):
             for one in tree_leaves(result):
                 if isinstance(one, Tensor) and one.is_floating_point():
                     self.narrowed |= one.requires_grad and one.dtype != torch.float64
-                    self.cut |= func is Tensor.detach or not torch.is_grad_enabled()
+                    self.cut |= func is Tensor.detach or self._says_so
         return result

@@ -90,7 +90,7 @@ def extremes(subject: Subject) -> None:
             ("SR equal to HR", hr.clone(), hr),
             ("SR 1e-7 beside HR", hr + 1e-7, hr),
             ("SR 1e-4 beside HR", hr + 1e-4 * (patches.sr - hr).sign(), hr),
-            ("SR from −10 to 11", 21 * hr - 10, hr),
+            ("SR from −10 to 11", 21 * (hr - hr.amin()) / (hr.amax() - hr.amin()) - 10, hr),
             ("both black", black, black.clone()),
             ("both white", white, white.clone()),
             ("SR black and HR white", black, white),
@@ -222,8 +222,7 @@ def critic(subject: Subject) -> None:
             "trained. None is for steps at which it rests."
         )
     _check_gradients(value, bound.critic, "critic_loss")
-    again = critic_value(bound, patches)
-    if again is not None and torch.autograd.grad(again, sr, allow_unused=True)[0] is not None:
+    if torch.autograd.grad(value, sr, allow_unused=True)[0] is not None:
         raise Fault(
             "The gradient of critic_loss goes back to the networks: it uses what forward computed and kept. "
             "Judge the sr that critic_loss is given, anew."
@@ -304,7 +303,8 @@ def facts(subject: Subject) -> None:
 def _check_gradients(value: Tensor, parameters: Mapping[str, nn.Parameter], what: str) -> None:
     if not value.requires_grad:
         raise Fault(f"No gradient goes from {what} to any parameter. Compute with tensors to the end.")
-    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    trained = list(parameters.values())
+    found = torch.autograd.grad(value, trained, allow_unused=True, retain_graph=True)
     for name, one in zip(parameters, found, strict=True):
         short = name.partition(".")[2]
         if one is None:

@@ -23,7 +23,7 @@ from srbench.testing.photographs import enlarged, photographs
 
 SCALE = 4
 _BORDER = 4
-_SIZES = ((104, 200), (232, 232), (288, 288))
+_SIZES = ((72, 104), (104, 200), (288, 288))
 """With their border; the first for which a metric has an answer is used. NIQE wants two blocks of 96×96."""
 
 
@@ -106,8 +106,8 @@ class Trial:
             )
             raise Fault(
                 f"For {number} pictures of planes {', '.join(self.component.planes)} it gave {found}, and a "
-                f"metric gives floating-point scores {wanted}, {kind}. Take means over height and width alone"
-                + (" and over channels." if self.is_joint else ".")
+                f"metric gives floating-point scores {wanted}, {kind}. Take means over height and width"
+                + (", and over channels." if self.is_joint else " alone.")
             )
         return scores.double().reshape(number, -1)
 
