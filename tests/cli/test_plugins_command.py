@@ -92,7 +92,7 @@ def score(sr, hr, c: float = 1.0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three distributions on the import path, as if they were installed: one good, one not quite, one broken."""
+    """Three distributions on the import path, as if installed: one good, one not quite, one broken."""
     root = tmp_path_factory.mktemp("installed")
     sources = {
         "good": GOOD,
