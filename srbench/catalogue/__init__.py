@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from srbench.badges import badge
 from srbench.components import KINDS, Component
 from srbench.facts import DatasetFacts
 from srbench.plugins import GROUP
@@ -64,6 +65,7 @@ def record(entry: Entry) -> dict[str, Any]:
         "entry_point": entry_point,
         "target": target,
         "source": source_of((target or entry_point or "").partition(":")[0]),
+        "checked": badge(component) if component else "",
         "registered": declared(component) if component else {},
     }
 

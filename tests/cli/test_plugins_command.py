@@ -9,6 +9,7 @@ import pytest
 from small import srbench
 
 import srbench as package
+from srbench.badges import SCHEMA, source_sha256, write_report
 from srbench.catalogue import source_of
 from srbench.catalogue.detail import type_text
 from srbench.components import KINDS
@@ -181,6 +182,7 @@ def test_records_have_all_that_was_registered_and_import_nothing(said, folder):
         "entry_point": "good",
         "target": "heavy_module:Net",
         "source": str(folder / "heavy_module.py"),
+        "checked": "",
         "registered": {
             "scales": [3],
             "channels": "rgb",
@@ -206,6 +208,17 @@ def test_records_have_all_that_was_registered_and_import_nothing(said, folder):
     assert {one["source"] for one in found.values() if one["kind"] == "model"} >= {
         source_of("srbench_lapsrn.network")
     }
+
+
+def test_what_was_checked_stands_in_the_list(said):
+    (component,) = [one for one in registry().all("dataset") if one.name == "scans"]
+    findings = [{"state": state} for state in ("passed", "failed", "skipped", "passed")]
+    report = {"schema": SCHEMA, "version": "1.2", "source_sha256": source_sha256(component)}
+    write_report(component, {**report, "findings": findings})
+    _, out, _ = said("list", "--kind", "dataset")
+    lines = {line.split()[1]: line.split() for line in out.splitlines()}
+    assert lines["scans"] == ["dataset", "scans", "good-dist", "1.2", "ok", "2/3"]
+    assert lines["folder"][-1] == "ok"
 
 
 def test_freeze_names_every_distribution_once(said):
@@ -329,7 +342,7 @@ def test_new_says_where_and_what_next_and_overwrites_nothing(said, tmp_path):
     made = tmp_path / "deep" / "srbench-my-edges"
     assert (code, out) == (0, f"{made}\n")
     assert f"cd {made}" in err
-    assert "srbench plugins show my_edges" in err
+    assert "srbench plugins check my_edges" in err
     (made / "README.md").write_text("mine")
     code, _, err = said("new", "model", "my-edges", "-o", str(tmp_path / "deep"))
     assert code == 2

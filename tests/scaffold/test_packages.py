@@ -141,7 +141,7 @@ def shared(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "kind",
-    [kind if kind == "model" else pytest.param(kind, marks=pytest.mark.slow) for kind in TEMPLATES],
+    [kind if kind == "loss" else pytest.param(kind, marks=pytest.mark.slow) for kind in TEMPLATES],
 )
 def test_a_package_passes_all_that_its_ci_runs(kind, environment, shared, tmp_path, capsys):
     folder, _ = write_package(kind, NAMES[kind], tmp_path)
