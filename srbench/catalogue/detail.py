@@ -9,7 +9,7 @@ from typing import Any
 
 from srbench.catalogue import Entry, declared, entries, plain, record
 from srbench.components import KINDS, Component, DatasetComponent, Kind, Metric, Model
-from srbench.errors import UsageError, did_you_mean
+from srbench.errors import SrbenchError, UsageError, did_you_mean
 from srbench.grammar import quote
 from srbench.registry import registry
 
@@ -57,7 +57,7 @@ def detail(entry: Entry) -> dict[str, Any]:
     try:
         build = _function(component.build)
         parameters = component.parameters
-    except UsageError as error:
+    except SrbenchError as error:
         return {**record(entry), "usable": False, "error": str(error)}
     return {
         **record(entry),
@@ -153,7 +153,7 @@ def answered(component: Component) -> dict[str, Any]:
 def _answer(question: Callable[[], Any], otherwise: Any) -> Any:
     try:
         return question()
-    except UsageError:
+    except SrbenchError:
         return otherwise
 
 

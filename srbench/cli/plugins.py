@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srbench.cli.plugins_check import CheckCommand, check
-from srbench.errors import UsageError, did_you_mean
+from srbench.errors import SrbenchError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from srbench.catalogue import Entry
@@ -172,7 +172,7 @@ def _say_terms(found: "Iterable[Entry]") -> None:
         if isinstance(entry.component, Model):
             try:
                 told = entry.component.told({})
-            except UsageError as error:
+            except SrbenchError as error:
                 told = str(error)
             if told:
                 typer.echo(f"{registry().spelling(entry.component)}: {told}")
