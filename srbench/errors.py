@@ -62,6 +62,10 @@ class StoppedError(SrbenchError):
     exit_code = 75
 
 
+class EndedAtOnce(SystemExit):
+    """A second Ctrl-C: the program ends in the middle of whatever it does, a plugin's hook too."""
+
+
 class MetricUnavailable(Exception):  # noqa: N818 - a state of a metric, reported in the table, not a failure
     """A metric cannot be computed on this machine; its column says why and everything else goes on."""
 

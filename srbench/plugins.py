@@ -1,5 +1,6 @@
 """Find plugins, load each on its own, and keep what went wrong beside what went right."""
 
+import copy
 import importlib.metadata
 import inspect
 import logging
@@ -11,7 +12,7 @@ from typing import Any
 import pluggy
 
 from srbench import __version__, hookspecs
-from srbench.errors import did_you_mean
+from srbench.errors import EndedAtOnce, did_you_mean
 from srbench.parameters import called_with
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class PluginHost:
         self.manager = pluggy.PluginManager("srbench")
         self.manager.add_hookspecs(hookspecs)
         self._found: dict[str, Plugin] = {}
+        self._reported: set[tuple[Plugin, str]] = set()
         for entry_point in entry_points:
             self._load(entry_point)
 
@@ -77,14 +79,22 @@ class PluginHost:
         return [(self._found[call.plugin_name], call.function) for call in calls]
 
     def emit(self, event: str, **arguments: Any) -> None:
-        """Call an event hook of every plugin; one that raises is reported and never stops the caller."""
+        """Call an event hook of every plugin, each with a copy of `arguments` that it may change.
+
+        One that raises never stops the caller. It is reported once a plugin and event.
+        """
         for plugin, call in self.implementations(event):
             try:
-                call(**called_with(call, arguments))
-            except Exception as error:
-                _log.warning(
-                    "The hook %s of plugin %s failed (%s); going on.", event, plugin.name, _one_line(error)
-                )
+                call(**called_with(call, copy.deepcopy(arguments)))
+            except (KeyboardInterrupt, EndedAtOnce):
+                raise
+            except BaseException as error:
+                if (plugin, event) not in self._reported:
+                    self._reported.add((plugin, event))
+                    _log.warning(
+                        "The hook %s of plugin %s (%s) failed (%s). Runs go on without it; this is said once.",
+                        event, plugin.name, plugin.dist, _one_line(error),
+                    )  # fmt: skip
 
     def fail(self, plugin: Plugin, error: BaseException) -> None:
         """Record that a plugin went wrong after it had loaded."""
