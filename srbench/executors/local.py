@@ -19,7 +19,7 @@ from srbench.evaluate.upscalers import tell_terms, upscaler_of
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable
-from srbench.providers import check_providers, providers
+from srbench.providers import check_providers, providers, warn_of_versions
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
@@ -132,6 +132,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int,
         is_trained = is_trained or _has_reached(job, record, paths, settings.cadence.patience)
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
+            warn_of_versions(record, paths.id)
     elif folders(paths.checkpoints):
         _log.warning(
             "%s has checkpoints and no run.json, which said on what engine they were made. It goes on with "

@@ -219,25 +219,6 @@ def test_another_engine_on_resume_is_used_as_far_as_can_be_and_warned_of(picture
     assert "goes on with another engine than it began with (kernels AVX1024" in caplog.text
 
 
-def test_a_component_from_another_distribution_is_refused_and_from_another_version_warned_of(
-    pictures, tmp_path, caplog
-):
-    jobs = [small_job(pictures)]
-    do(jobs, tmp_path)
-    paths = trained(tmp_path)
-    stored = json.loads(paths.run.read_text())
-    stored["provenance"]["providers"]["loss charbonnier"]["version"] = "0.0.1"
-    paths.run.write_text(json.dumps(stored))
-    logging.getLogger("srbench").propagate = True
-    (outcome,) = do(jobs, tmp_path)
-    assert outcome.error is None
-    assert "was made with srbench-harness 0.0.1 for its loss charbonnier" in caplog.text
-    stored["provenance"]["providers"]["loss charbonnier"]["dist"] = "other-losses"
-    paths.run.write_text(json.dumps(stored))
-    (outcome,) = do(jobs, tmp_path)
-    assert "was made with the loss charbonnier of other-losses 0.0.1" in str(outcome.error)
-
-
 def test_a_damaged_last_checkpoint_is_trained_again(pictures, tmp_path):
     """run.json alone would say that nothing is to be done."""
     jobs = [small_job(pictures)]
