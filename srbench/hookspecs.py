@@ -156,9 +156,7 @@ def epoch_finished(run: RunInfo, step: int, epoch: int) -> None:
 
 
 @hookspec
-def evaluation_finished(
-    run: RunInfo, step: int, line: Mapping[str, object], learning_rate: float
-) -> None:
+def evaluation_finished(run: RunInfo, step: int, line: Mapping[str, object], learning_rate: float) -> None:
     """An evaluation is done and stored; `line` is what history.jsonl holds of it.
 
     `learning_rate` is that of the step before.

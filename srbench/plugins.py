@@ -92,7 +92,7 @@ class PluginHost:
                 if (plugin, event) not in self._reported:
                     self._reported.add((plugin, event))
                     _log.warning(
-                        "The hook %s of plugin %s (%s) failed (%s). Runs go on without it; this is said once.",
+                        "The hook %s of plugin %s (%s) failed (%s). Runs go on; this is said once.",
                         event, plugin.name, plugin.dist, _one_line(error),
                     )  # fmt: skip
 

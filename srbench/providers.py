@@ -84,8 +84,8 @@ def warn_of_versions(record: RunRecord, run_id: str) -> None:
             changes.append(f"{label}: {source_file(component.target)} was another file then")
     if changes:
         _log.warning(
-            "%s goes on with other components than it was made with (%s): the bits of an uninterrupted run are "
-            "not promised.", run_id, "; ".join(changes),
+            "%s goes on with other components than it was made with (%s): the bits of an uninterrupted run "
+            "are not promised.", run_id, "; ".join(changes),
         )  # fmt: skip
 
 

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import srbench_datasets.folder
-import srbench_lapsrn.network
-import srbench_losses.pixel
 from small import StopAt, picture_folder, settings, small_job, small_request
 
 import srbench.images.resize
 import srbench.metrics.psnr
 import srbench.metrics.ssim
+import srbench_datasets.folder
+import srbench_lapsrn.network
+import srbench_losses.pixel
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.files import sha256_file
@@ -51,7 +51,8 @@ def wrapped():
 
 
 @pytest.mark.parametrize(
-    "target", [function, wrapped, functools.partial(functools.partial(function)), Callable, Callable(), lambda: 0]
+    "target",
+    [function, wrapped, functools.partial(functools.partial(function)), Callable, Callable(), lambda: 0],
 )
 def test_the_file_of_a_callable_is_the_one_that_defines_it(target):
     assert source_file(target) == HERE
@@ -114,9 +115,7 @@ def test_a_metric_s_provider_is_that_of_its_newest_scores(pictures, tmp_path):
     paths.summary.write_text(json.dumps(stored))
     more = Settings(**{**vars(settings()), "scoring": Scoring(*resolve_metrics(["lr_consistency"]))})
     execute([job], tmp_path, more, Stop())
-    assert set(json.loads(paths.summary.read_text())["providers"]) == {
-        "metric lr_consistency"
-    }
+    assert set(json.loads(paths.summary.read_text())["providers"]) == {"metric lr_consistency"}
 
 
 @pytest.fixture
@@ -152,8 +151,8 @@ def test_another_version_or_file_is_warned_of_in_one_sentence(begun, tmp_path, c
     now = registry().find("loss", "charbonnier").plugin.version
     assert said(caplog) == [
         f"{job.spec.id} goes on with other components than it was made with (model lapsrn: "
-        f"{srbench_lapsrn.network.__file__} was another file then; loss charbonnier: srbench-harness 0.0.1 then, "
-        f"{now} now): the bits of an uninterrupted run are not promised."
+        f"{srbench_lapsrn.network.__file__} was another file then; loss charbonnier: srbench-harness 0.0.1 "
+        f"then, {now} now): the bits of an uninterrupted run are not promised."
     ]
     caplog.clear()
     do([job], tmp_path)

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from small import (
-    StopAt, noisy_plugin, picture_folder, settings, small_job, small_request,
-)  # fmt: skip
+from small import StopAt, noisy_plugin, picture_folder, settings, small_job, small_request
 
 from srbench import hookspecs
 from srbench.api import hookimpl
@@ -206,9 +204,7 @@ def test_a_loss_that_is_nan_and_one_that_raises_are_failures(pictures, tmp_path,
     for job in jobs:
         folders = (RunPaths(tmp_path / job.spec.id).checkpoints).glob("step-*")
         steps = {int(folder.name[5:]) for folder in folders}
-        assert steps <= {
-            one["step"] for one in of(told, "checkpoint_saved") if one["run"].id == job.spec.id
-        }
+        assert steps <= {one["step"] for one in of(told, "checkpoint_saved") if one["run"].id == job.spec.id}
 
 
 def test_a_run_that_cannot_begin_fails_without_having_started(pictures, tmp_path, told):
@@ -274,7 +270,7 @@ def disturbing(event):
     def disturb(run, **others):
         seed = random.SystemRandom().randrange(2**31)
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - the global one
+        np.random.seed(seed)
         torch.manual_seed(seed)
         torch.rand(7)
         run.spec.clear()
@@ -299,7 +295,8 @@ def test_hooks_that_disturb_and_raise_change_no_bit_and_are_reported_once(pictur
     said = [one.getMessage() for one in caplog.records if "The hook" in one.getMessage()]
     met = {one.split()[2] for one in said}
     assert met >= {
-        "run_started", "step_finished", "evaluation_finished", "checkpoint_saved", "run_stopped", "run_finished",
+        "run_started", "step_finished", "evaluation_finished", "checkpoint_saved", "run_stopped",
+        "run_finished",
     }  # fmt: skip
     assert len(said) == len(met)
     assert (
