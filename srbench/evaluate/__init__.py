@@ -215,21 +215,22 @@ def _store(
     check_held(paths)
     used = {score.protocol for score in scores}
     stored = read_summary(paths) or {"scores": []}
-    before = stored["scores"]
     # A metric whose plugin is no longer installed keeps what the store says of it.
-    labels = {row["metric"]: {"better": row["better"], "unit": row["unit"]} for row in before}
+    labels = {row["metric"]: {"better": row["better"], "unit": row["unit"]} for row in stored["scores"]}
+    by = {**stored.get("providers", {}), **made_by}
     for score in scores:
         if score.metric not in labels:
             protocol = protocols[score.protocol]
             metric: Metric = registry().find("metric", protocol["metric"])
             labels[score.metric] = {"better": metric.direction(protocol["settings"]), "unit": metric.unit}
+            by.setdefault(f"metric {protocol['metric']}", provider(metric))
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
     names = {f"metric {protocol['metric']}" for protocol in kept.values()}
-    by = {label: one for label, one in {**stored.get("providers", {}), **made_by}.items() if label in names}
     write_scores(paths, scores, kept)
     missing = _missing(scoring, spec, scores, not_degraded)
-    return write_summary(paths, scores, kept, labels, missing, doubts, by)
+    providers = {label: one for label, one in by.items() if label in names}
+    return write_summary(paths, scores, kept, labels, missing, doubts, providers)
 
 
 def _missing(
