@@ -27,6 +27,7 @@ from srbench.registry import Registry, registry
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.table import KEYS
+from srbench.testing.conformance import checks_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -171,6 +172,15 @@ def test_every_metric_has_a_heading_its_direction_unit_settings_and_facts(name):
     assert code_words(text) >= {*metric.parameters, *metric.planes}
     if metric.facts is not None:
         assert code_words(text) >= set(FACTS_OF_WEIGHTS.get(name) or metric.read_facts({}))
+
+
+# Promises
+
+
+@pytest.mark.parametrize("kind", ["loss", "dataset", "metric", "degradation"])
+def test_every_promise_of_a_kind_has_a_row_and_there_is_no_other(kind):
+    rows = re.findall(r"^\| ([^|`]+) \|", section("plugins.md", f"### What a {kind} promises"), re.M)
+    assert ", ".join(rows[1:]) == ", ".join(check.name for check in checks_of(kind))
 
 
 # Models

@@ -80,14 +80,15 @@ class Trial:
 
     def values(self, sr: Tensor, hr: Tensor) -> Tensor:
         """(N, planes), float64; planes is 1 for one that looks at RGB as one. Raises as `outcome` does."""
-        return self.picked(self.outcome(self.given(sr, hr)), len(sr))
+        return self.picked(self.outcome(self.given(sr, hr)), sr)
 
-    def picked(self, outcome: Any, number: int) -> Tensor:
-        """The metric's own part of what it returned for `number` pictures, (N, planes), float64.
+    def picked(self, outcome: Any, sr: Tensor) -> Tensor:
+        """The metric's own part of what it returned for pictures, (N, planes), float64.
 
         Raises:
-            Fault: it is not there, or of another shape.
+            Fault: it is not there, of another shape, or on another device.
         """
+        number = len(sr)
         field = self.component.field
         if field and not hasattr(outcome, field):
             raise Fault(
@@ -108,6 +109,11 @@ class Trial:
                 f"For {number} pictures of planes {', '.join(self.component.planes)} it gave {found}, and a "
                 f"metric gives floating-point scores {wanted}, {kind}. Take means over height and width"
                 + (", and over channels." if self.is_joint else " alone.")
+            )
+        if scores.device != sr.device:
+            raise Fault(
+                f"Its scores are on {scores.device}, and its pictures on {sr.device}. Make what it needs by "
+                "device=sr.device, and leave the scores there."
             )
         return scores.double().reshape(number, -1)
 

@@ -156,7 +156,7 @@ def not_finite(subject: Subject) -> None:
             f"With a pixel of SR that is NaN it raised {said(error)}, which ends the scoring of a run. Give "
             "NaN for that picture."
         ) from error
-    values = trial.picked(outcome, 2)
+    values = trial.picked(outcome, sr)
     if not values[0].isnan().all():
         raise Fault(
             f"With a pixel of SR that is NaN it gives {_shown(values[0])}, which would enter means. Give "
@@ -219,7 +219,7 @@ def small_pictures(subject: Subject) -> None:
         hr = hr.repeat(1, 2, 1, 1)[:, :planes]
         lr = photographs(-(-side // SCALE), -(-side // SCALE))[:1].repeat(1, 2, 1, 1)[:, :planes]
         given = {"sr": hr * 0.9, "hr": hr, "lr": lr, "degraded": lr * 0.9, "scale": SCALE}
-        trial.picked(trial.outcome(given), 1)
+        trial.picked(trial.outcome(given), hr)
 
 
 @promise("metric", "field")
@@ -231,7 +231,7 @@ def field(subject: Subject) -> None:
     trial = trial_of(subject)
     hr = pictures_for(trial)[:1]
     outcome = trial.outcome(trial.given(worse("noise", hr)[0], hr))
-    trial.picked(outcome, 1)
+    trial.picked(outcome, hr)
     fields = getattr(outcome, "_fields", None)
     if fields is None:
         raise Fault(

@@ -45,6 +45,10 @@ def one_a_picture(sr, hr):
     return error(sr, hr).mean(dim=1)
 
 
+def elsewhere(sr, hr):
+    return error(sr, hr).to("meta")
+
+
 def correlation(sr, hr):
     a, b = (one.double() - one.double().mean(dim=(2, 3), keepdim=True) for one in (sr, hr))
     norm = (a.square().sum(dim=(2, 3)) * b.square().sum(dim=(2, 3))).sqrt()
@@ -115,6 +119,7 @@ FAULTS = [
     (of_hr, HIGHER, "arguments", ("neither sr nor degraded", "names of its arguments")),
     (one_a_picture, LOWER, "shape", ("torch.float64 (2,)", "(2, 4)", "height and width alone")),
     (error, {**LOWER, "planes": ["rgb"]}, "shape", ("(2, 3)", "(2,)", "over channels")),
+    (elsewhere, LOWER, "shape", ("scores are on meta, and its pictures on cpu", "device=sr.device")),
     (psnr, LOWER, "direction", ("better='lower'", "blur: ", "Declare the other direction")),
     (ssim, LOWER, "direction", ("better='lower'", "noise: ", "'neither'")),
     (sharpness, HIGHER, "direction", ("noise: ", "'neither'")),
