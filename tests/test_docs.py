@@ -473,3 +473,28 @@ def test_the_tutorial_s_components_train_and_score_a_run_of_the_real_command(tut
     found = {(row["metric"], row["plane"]) for row in summary["scores"]}
     assert {metric for metric, _ in found} == {"psnr", "mean_error:power=2.0"}
     assert {protocol["degradation"] for protocol in summary["protocols"].values()} == {"box:round=true"}
+
+
+def test_the_tutorial_s_tests_pass_in_an_author_s_pytest(tutorial, tmp_path):
+    """Found by the entry point that srbench is installed with."""
+    info = tmp_path / "srbench_testing-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: srbench-testing\nVersion: 0\n")
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    lines = "".join(f"{name} = {module}\n" for name, module in points.items())
+    (info / "entry_points.txt").write_text(f"[pytest11]\n{lines}")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_key_of_a_report_is_named_in_plugins(monkeypatch, capsys):
+    assert run_srbench(["plugins", "check", "bicubic", "--kind", "model", "--json"], monkeypatch) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert code_words(section("plugins.md", "### Reports and badges")) >= keys_of(
+        report, inside=("findings",)
+    )

@@ -30,7 +30,7 @@ LEVELS = (
     ("train",),
     ("plan",),
     ("data",),
-    ("datasets", "pairs", "providers", "patch", "catalogue", "scaffold"),
+    ("datasets", "pairs", "providers", "patch", "badges", "catalogue", "scaffold"),
     ("spec",),
     ("registry", "components", "builtin", "plugins"),
     ("grammar", "parameters"),
@@ -195,7 +195,7 @@ def results(tmp_path_factory):
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
         "plugins list --json", "plugins list --freeze", "plugins new --help", "plugins show --help",
-        "probe --help", "plot --help", "prove-resume --help",
+        "probe --help", "plot --help", "prove-resume --help", "plugins check --help",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
 )  # fmt: skip

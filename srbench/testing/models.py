@@ -121,6 +121,10 @@ def shapes(subject: Subject) -> None:
                 f"At ×{scale} it fails on an LR picture: {type(error).__name__}: {error}. Mend its forward, "
                 f"or leave {scale} out of scales."
             ) from error
+        side = lr_side(multiple)
+        wrong = _wrong(network, photograph(side, side + multiple, plane_seen(model)), scale)
+        if wrong is not None:
+            raise Fault(f"{wrong}. Mend its forward, or leave {scale} out of scales.")
         for height, width in ODD_SIZES:
             size = f"LR of {height}×{width} at ×{scale}"
             try:

@@ -21,28 +21,32 @@ from srbench.testing.networks import (
 
 @promise("model", "recipes")
 def recipes(subject: Subject) -> None:
-    """Each recipe names settings, a loss and an optimizer that there are, and can be at every scale."""
+    """Each recipe names settings, a loss and an optimizer that there are, and a patch for some scale."""
     model: Model = subject.component
     if not model.recipes:
         raise NotDemanded("It has no recipes.")
     missing = []
     for name in model.recipes:
+        refusals = []
         for scale in scales_of(model):
             try:
                 settings = settings_of(model, subject.settings, scale, name, {})
-                budget = budget_of(settings)
-                given = fields_of(settings, budget)
+                given = fields_of(settings, budget_of(settings))
                 given["loss"] = loss_terms(settings["loss"], model.channels)
-                spec = spec_of(subject).model_copy(
-                    update={**given, "channels": model.channels, "scale": scale}
-                )
+                changes = {**given, "channels": model.channels, "scale": scale}
+                spec = spec_of(subject).model_copy(update=changes)
                 try_out(spec)
-                check_patch(spec)
             except UsageError as error:
                 if isinstance(error.__cause__, MetricUnavailable):
-                    missing.append(f"{name}: {error}")
+                    missing.append(f"Recipe {name!r}: {error}")
                     continue
                 raise Fault(f"Recipe {name!r} cannot be used at ×{scale}. {error}") from error
+            try:
+                check_patch(spec)
+            except UsageError as error:
+                refusals.append(str(error))
+        if len(refusals) == len(scales_of(model)):
+            raise Fault(f"Recipe {name!r} has no patch that any of its scales can have. {refusals[0]}")
     if missing:
         raise NotDemanded(missing[0])
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srbench.checkpoint.format import Checkpoint
 from srbench.checkpoint.read import read_checkpoint
@@ -115,23 +115,19 @@ def state(subject: Subject) -> None:
     plane = plane_seen(subject.component)
     lr, hr = patches(plane, scale, side)
     spec = spec_of(subject)
+    _check_modules(build(subject), lr)
     first = TrainingState(spec, CPU)
     with exactly(), tempfile.TemporaryDirectory() as folder:
         for step in range(2):
             _step(first, lr, hr, step)
         saved = Checkpoint(2, weights(first.scored), first.tensors(), first.scalars())
-        read = read_checkpoint(
-            write_checkpoint(Path(folder) / "checkpoints", saved, spec.sha256), spec.sha256
-        )
+        read = read_checkpoint(write_checkpoint(Path(folder), saved, spec.sha256), spec.sha256)
         second = TrainingState(spec_of(subject, seed=1), CPU)
         try:
             second.load(read.model, read.state, read.scalars)
         except CheckpointError as error:
-            raise Fault(
-                f"Its own checkpoint does not fit it: {error} Make the modules that its state_dict names "
-                "when it is built, and not in forward."
-            ) from error
-        _compare(first, second, "comes back as something else")
+            raise Fault(f"Its own checkpoint does not fit it: {error}") from error
+        _compare(first, second, "Out of its own checkpoint")
         if not torch.equal(*(forward(one.scored[plane], lr, scale) for one in (first, second))):
             raise Fault(
                 "After loading, SR is another one. Something that forward uses is in no state_dict: keep "
@@ -139,7 +135,7 @@ def state(subject: Subject) -> None:
             )
         for one in (first, second):
             _step(one, lr, hr, 2)
-        _compare(first, second, "is another one after the step that follows a resume")
+        _compare(first, second, "After the step that follows a resume")
     _check_strict(first)
 
 
@@ -155,13 +151,26 @@ def _step(state: TrainingState, lr: Tensor, hr: dict[int, Tensor], step: int) ->
     state.average(0.9)
 
 
-def _compare(first: TrainingState, second: TrainingState, what: str) -> None:
+def _check_modules(network: nn.Module, lr: Tensor) -> None:
+    """That all is made when it is built: what forward makes later is in no optimizer."""
+    before = set(network.state_dict())
+    with torch.no_grad():
+        network.train()(lr)
+    new = sorted(set(network.state_dict()) - before)
+    if new:
+        raise Fault(
+            f"{count_of(new)} came with the first forward pass, so nothing trains it and no checkpoint fits. "
+            "Make all layers when the network is built, and not in forward."
+        )
+
+
+def _compare(first: TrainingState, second: TrainingState, when: str) -> None:
     one, other = ({**state.tensors(), **weights(state.scored)} for state in (first, second))
     names = [name for name in one if name not in other or not torch.equal(one[name], other[name])]
     if names:
         raise Fault(
-            f"{count_of(names)} {what}. All that training changes must be a parameter or a buffer "
-            "(register_buffer), not a plain attribute, and state_dict must hold it."
+            f"{when} it has another {count_of(names)}. All that training changes must be a parameter or a "
+            "buffer (register_buffer), not a plain attribute, and state_dict must hold it."
         )
 
 

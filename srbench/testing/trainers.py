@@ -334,7 +334,7 @@ def resume(subject: Subject) -> None:
         first.train(3)
         state, sha256 = first.state, first.spec.sha256
         saved = Checkpoint(3, weights(state.scored), state.tensors(), state.scalars())
-        read = read_checkpoint(write_checkpoint(Path(folder) / "checkpoints", saved, sha256), sha256)
+        read = read_checkpoint(write_checkpoint(Path(folder), saved, sha256), sha256)
         second = _started(subject, model)
         try:
             second.state.load(read.model, read.state, read.scalars)
