@@ -14,7 +14,20 @@ from srbench.errors import (
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import API_VERSION, hookimpl
-from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
+from srbench.types import (
+    Channels,
+    Dataset,
+    ForeignModel,
+    Picture,
+    Plane,
+    RegisterDataset,
+    RegisterDegradation,
+    RegisterLoss,
+    RegisterMetric,
+    RegisterModel,
+    RegisterTrainer,
+    RunInfo,
+)
 
 if TYPE_CHECKING:
     from srbench.images.download import is_offline
@@ -41,6 +54,12 @@ __all__ = [
     "PictureError",
     "Plane",
     "PublishedFile",
+    "RegisterDataset",
+    "RegisterDegradation",
+    "RegisterLoss",
+    "RegisterMetric",
+    "RegisterModel",
+    "RegisterTrainer",
     "RunInfo",
     "SizeError",
     "Trainer",

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
+from math import inf
 from typing import Any, Literal
 
 from srbench.builtin import COMMANDS
@@ -16,7 +17,7 @@ from srbench.facts import DatasetFacts
 from srbench.faults import PASSED_ON, cause, one_line
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, printed_to_stderr
-from srbench.types import CHANNELS, Better, Channels, Plane, Target
+from srbench.types import CHANNELS, LAWS, Better, Channels, Law, Plane, Target
 
 Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "command"]
 
@@ -203,6 +204,7 @@ class Loss(Component):
     domain: Literal["plane", "rgb"] = "plane"
     scales: Literal["all", "last"] = "all"
     facts: Target | None = None
+    laws: tuple[Law, ...] = ()
 
     def check_value(self, value: Any, scale: int) -> None:
         """That what it gave of pictures at `scale` is a loss.
@@ -287,6 +289,7 @@ class Metric(Component):
     planes: tuple[Plane, ...] = ("r", "g", "b", "y")
     facts: Target | None = None
     shows: tuple[str, ...] = ()
+    bounds: tuple[float, float] = (-inf, inf)
 
     def direction(self, settings: Mapping[str, Any]) -> Better:
         """Which values are better, with these settings."""
@@ -368,6 +371,10 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
         raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
     if kind == "command":
         _check_command(name, values.get("help"))
+    for law in values.get("laws", ()):
+        if law not in LAWS:
+            raise ValueError(f"unknown law {law!r}; laws of a loss are {' and '.join(map(repr, LAWS))}")
+    _check_bounds(values.get("bounds", (-inf, inf)))
     return cls(kind=kind, name=name, plugin=plugin, target=target, **values)
 
 
@@ -387,6 +394,13 @@ def resolve(target: Target) -> Any:
     for part in attribute.split("."):
         value = getattr(value, part)
     return value
+
+
+def _check_bounds(bounds: object) -> None:
+    match bounds:
+        case (float() | int() as low, float() | int() as high) if low < high:
+            return
+    raise ValueError(f"bounds are the least and the greatest value that there can be, not {bounds!r}")
 
 
 def _is_import_string(target: object) -> bool:

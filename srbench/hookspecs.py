@@ -69,7 +69,9 @@ def register_losses(register: RegisterLoss) -> None:
     training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
     run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
     of the checkpoint. A loss that cannot work on pictures of some size raises `srbench.api.SizeError`: it is
-    tried on empty ones before anything starts.
+    tried on empty ones before anything starts. `laws`: what it says of its values, any of
+    `"zero at equality"` (SR equal to HR costs nothing) and `"mean over the batch"` (a batch costs the mean of
+    what its pictures cost alone, so that `--processes` changes nothing); conformance holds it to that.
     """
 
 
@@ -119,8 +121,9 @@ def register_metrics(register: RegisterMetric) -> None:
     nothing (tables show it where it is asked for), or a function of the settings that says which; `unit`;
     `planes`; `facts(**settings)` gives what a score depends on besides the settings (weights, window), as
     plain data for the protocol, and raises `MetricUnavailable` where the metric cannot run; `shows` the
-    settings always named in tables. A function that measures several things at once returns a NamedTuple and
-    is registered once a `field` of it: where one is asked for, all are scored, by one call.
+    settings always named in tables; `bounds` the least and the greatest value that there can be. A function
+    that measures several things at once returns a NamedTuple and is registered once a `field` of it: where
+    one is asked for, all are scored, by one call.
     """
 
 
@@ -156,8 +159,13 @@ def register_commands(register: RegisterCommand) -> None:
 
 
 @hookspec
-def run_started(run: RunInfo, step: int) -> None:
-    """A run begins to train, from `step` (0, or where its checkpoint left it)."""
+def run_started(run: RunInfo, step: int, evaluated: int) -> None:
+    """A run begins to train, from `step` (0, or where its checkpoint left it).
+
+    `evaluated` is the step of the last evaluation that is kept (0: of none). What was told before of later
+    ones comes again, with the same numbers. After this comes one of `run_finished`, `run_stopped` and
+    `run_failed`, unless the process is killed.
+    """
 
 
 @hookspec
@@ -171,6 +179,14 @@ def epoch_finished(run: RunInfo, step: int, epoch: int) -> None:
 
 
 @hookspec
+def evaluation_finished(run: RunInfo, step: int, line: Mapping[str, object], learning_rate: float) -> None:
+    """An evaluation is done and stored; `line` is what history.jsonl holds of it.
+
+    `learning_rate` is that of the step before.
+    """
+
+
+@hookspec
 def checkpoint_saved(run: RunInfo, step: int) -> None:
     """A checkpoint is on disk, complete and verified by its manifest."""
 
@@ -181,5 +197,10 @@ def run_finished(run: RunInfo, step: int, summary: Mapping[str, object]) -> None
 
 
 @hookspec
-def run_failed(run: RunInfo, error: Exception) -> None:
-    """A run stopped with an error; its last good checkpoint is kept."""
+def run_stopped(run: RunInfo, reason: str) -> None:
+    """Work on a run was stopped on request, by a signal or the time limit; the same command goes on."""
+
+
+@hookspec
+def run_failed(run: RunInfo, reason: str) -> None:
+    """Work on a run ended with an error, before its training, in it, or in scoring; `reason` says which."""

@@ -1,6 +1,7 @@
 """Find plugins, load each on its own, and keep what went wrong beside what went right."""
 
 import contextlib
+import copy
 import importlib.metadata
 import logging
 import sys
@@ -57,6 +58,7 @@ class PluginHost:
         self.manager = pluggy.PluginManager("srbench")
         self.manager.add_hookspecs(hookspecs)
         self._found: dict[str, Plugin] = {}
+        self._reported: set[tuple[Plugin, str]] = set()
         self.left_out: list[Plugin] = []
         self.load(entry_points, Selection())
 
@@ -84,20 +86,33 @@ class PluginHost:
         """Take an imported module in as a plugin; what keeps it from being one is recorded as its error."""
         self._take(plugin, lambda: module)
 
+    def remove(self, module: Any) -> None:
+        """Take a plugin that `add` took in out again, as if it had never been there."""
+        self._found.pop(self.manager.get_name(module) or "", None)
+        self.manager.unregister(module)
+
     def implementations(self, hook: str) -> list[tuple[Plugin, Any]]:
         """The plugins that implement `hook`, each with its function, in the order of loading."""
         calls = getattr(self.manager.hook, hook).get_hookimpls()
         return [(self._found[call.plugin_name], call.function) for call in calls]
 
     def emit(self, event: str, **arguments: Any) -> None:
-        """Call an event hook of every plugin; one that raises is reported and never stops the caller."""
+        """Call an event hook of every plugin, each with a copy of `arguments` that it may change.
+
+        One that raises never stops the caller. It is reported once a plugin and event.
+        """
         for plugin, call in self.implementations(event):
             try:
-                call(**called_with(call, arguments))
-            except Exception as error:
-                _log.warning(
-                    "The hook %s of plugin %s failed (%s); going on.", event, plugin.name, one_line(error)
-                )
+                call(**called_with(call, copy.deepcopy(arguments)))
+            except PASSED_ON:
+                raise
+            except BaseException as error:
+                if (plugin, event) not in self._reported:
+                    self._reported.add((plugin, event))
+                    _log.warning(
+                        "The hook %s of plugin %s (%s) failed (%s). Runs go on; this is said once.",
+                        event, plugin.name, plugin.dist, one_line(error),
+                    )  # fmt: skip
 
     def fail(self, plugin: Plugin, error: BaseException) -> None:
         """Take one of `plugins` out again, events too, and record what went wrong after it had loaded."""
