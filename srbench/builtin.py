@@ -1,7 +1,7 @@
 """The core's own plugin: what srbench itself provides, through the same hooks as everyone's."""
 
 from srbench.hookspecs import hookimpl
-from srbench.types import Better, RegisterDegradation, RegisterMetric
+from srbench.types import Better, RegisterDegradation, RegisterExecutor, RegisterMetric
 
 
 @hookimpl
@@ -36,3 +36,9 @@ def register_metrics(register: RegisterMetric) -> None:
 def register_degradations(register: RegisterDegradation) -> None:
     """MATLAB's antialiased bicubic."""
     register("bicubic", "srbench.images.resize:bicubic")
+
+
+@hookimpl
+def register_executors(register: RegisterExecutor) -> None:
+    """This machine."""
+    register("local", "srbench.executors.machine:Machine")

@@ -1,4 +1,4 @@
-"""What a plugin provides under a name: models, losses, trainers, datasets, metrics, degradations."""
+"""What a plugin provides under a name: models, losses, trainers, datasets, metrics and all other kinds."""
 
 import importlib
 import inspect
@@ -14,9 +14,9 @@ from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin
 from srbench.types import CHANNELS, Better, Channels, Plane, Target
 
-Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation"]
+Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "executor"]
 
-KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation")
+KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation", "executor")
 
 _DIRECTIONS: tuple[Better, ...] = ("higher", "lower", "neither")
 
@@ -27,6 +27,7 @@ _GIVEN: Mapping[Kind, frozenset[str]] = {
     "dataset": frozenset({"scale"}),
     "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
+    "executor": frozenset(),
 }
 """What the core itself passes to a component of each kind: not the user's to set."""
 
@@ -36,7 +37,7 @@ class Component:
     """A named thing that a plugin provides.
 
     Args:
-        kind: model, loss, trainer, dataset, metric or degradation.
+        kind: model, loss, trainer, dataset, metric, degradation or executor.
         name: as typed on the command line.
         plugin: who provides it.
         target: the callable, or the import string of one.
@@ -266,6 +267,7 @@ _CLASSES: dict[Kind, type[Component]] = {
     "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": DegradationComponent,
+    "executor": Component,
 }
 
 

@@ -174,6 +174,12 @@ class RegisterDegradation(Protocol):
     ) -> None: ...
 
 
+class RegisterExecutor(Protocol):
+    """How a plugin names an executor; see the hook `register_executors`."""
+
+    def __call__(self, name: str, build: Target) -> None: ...
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """What event hooks are told of a run: its id, its directory and its specification as plain data."""
