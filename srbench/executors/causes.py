@@ -4,7 +4,8 @@ import signal
 from pathlib import Path
 
 _LAST_LINES = 12
-_LAST_BYTES = 8192
+_LAST_BYTES = 1 << 15
+_WIDEST = 200
 _CRASHES = {
     signal.SIGSEGV: "it read or wrote memory that is not its own",
     signal.SIGBUS: "memory behind a file could not be had; perhaps a disk or /dev/shm is full",
@@ -56,4 +57,7 @@ def _end_of(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    return "\n".join(f"  {line.rstrip()}" for line in lines[-_LAST_LINES:] if line.strip())
+    # Python's word on a crash begins with what was at work; what follows is of less and less use.
+    crash = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    end = lines[crash[-1] :][:_LAST_LINES] if crash else lines[-_LAST_LINES:]
+    return "\n".join(f"  {line.rstrip()[:_WIDEST]}" for line in end if line.strip())

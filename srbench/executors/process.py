@@ -165,7 +165,7 @@ def _whole(task: _Task) -> Job:
 def _work(channel: Connection, task: _Task) -> None:
     """Do the job, in the process that was started for it."""
     os.environ.update(task.slot.environment)
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     threading.Thread(target=end_with_parent, daemon=True).start()
     stop = Stop(task.max_time_s, task.left_s)
     line = _Line(channel, RunPaths(task.results / task.job.spec.id).log, task.level)

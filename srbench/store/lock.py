@@ -130,7 +130,7 @@ def remove_if_empty(paths: RunPaths) -> None:
 
 def is_locked(paths: RunPaths) -> bool:
     """Whether some process works on the run now."""
-    if not paths.lock.exists():
+    if not (paths.lock.exists() or paths.lock_owner.exists()):
         return False
     try:
         with only_one(paths.lock):
