@@ -82,6 +82,8 @@ def run_job(
             return Outcome(paths.id, did_anything=_do(job, paths, settings, stop))
     except StoppedError as error:
         return Outcome(paths.id, error)
+    except RunLockedError as error:
+        return Outcome(paths.id, error)  # it has not failed: another process works on it
     except SrbenchError as error:
         host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), error=error)
         return Outcome(paths.id, error)
