@@ -2,14 +2,16 @@
 
     python benchmarks/share_torture.py
 
-Eight commands of one matrix of 40 short runs share a folder. Every few seconds one of them is killed by
-SIGKILL and begun again, until so many kills were made; then all are left to end. A plugin of its own, in a
-temporary folder on the import path, notes which process starts, steps and finishes each run. Then the same
-matrix is trained by one command alone, and the hashes of both stores are compared. Exit code 1 where a run was
-finished twice or never, two processes trained one at a time, a command failed, or any file differs.
+Eight commands of one matrix of 40 short runs share a folder. Every few seconds one that is at
+work on a run is killed by SIGKILL and begun again, until so many kills were made; then all are left to end. A
+plugin of its own, in a temporary folder on the import path, notes which process starts, steps and finishes each
+run. Then the same matrix is trained by one command alone, and the hashes of both stores are compared. Exit code
+1 where a run was finished twice or never, two processes trained one at a time, a command failed, or any file
+differs.
 """
 
 import argparse
+import json
 import os
 import random
 import subprocess
@@ -17,9 +19,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from resume_torture import install, pictures
 
 from srbench.prove.hashes import hashes
@@ -135,8 +139,9 @@ def share(commands: int, seeds: int, steps: int, kills: int, every_s: float, fol
             if one.returncode:
                 print(one.communicate()[1], file=sys.stderr)
         working = [one for one in working if one not in ended]
-        if working and killed < kills:
-            victim = draw.choice(working)
+        at_work = [one for one in working if one.pid in _ancestors(store)]
+        if at_work and killed < kills:
+            victim = draw.choice(at_work)
             victim.kill()
             victim.communicate()
             killed += 1
@@ -162,6 +167,15 @@ def share(commands: int, seeds: int, steps: int, kills: int, every_s: float, fol
         2 * seeds + 1, finished, sum(what == "failed" for what, _, _ in told), handed_over, at_once, killed,
         codes, len(theirs), unequal, (shared_s, time.monotonic() - began),
     )  # fmt: skip
+
+
+def _ancestors(store: Path) -> set[int]:
+    """Of the processes that hold a run now, those that started them."""
+    found: set[int] = set()
+    for path in store.glob("*/run.lock.json"):
+        with suppress(OSError, ValueError, psutil.Error):  # given up, or not yet whole, meanwhile
+            found |= {one.pid for one in psutil.Process(json.loads(path.read_text())["pid"]).parents()}
+    return found
 
 
 def main() -> None:
