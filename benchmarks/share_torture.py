@@ -2,12 +2,11 @@
 
     python benchmarks/share_torture.py
 
-Eight commands of one matrix of 40 short runs share a folder. Every few seconds one that is at
-work on a run is killed by SIGKILL and begun again, until so many kills were made; then all are left to end. A
-plugin of its own, in a temporary folder on the import path, notes which process starts, steps and finishes each
-run. Then the same matrix is trained by one command alone, and the hashes of both stores are compared. Exit code
-1 where a run was finished twice or never, two processes trained one at a time, a command failed, or any file
-differs.
+Eight commands of one matrix of 40 short runs share a folder. Every few seconds one that is at work on a run
+is killed by SIGKILL and begun again, until so many kills were made; then all are left to end. A plugin of its
+own, in a temporary folder on the import path, notes which process starts, steps and finishes each run. Then
+the same matrix is trained by one command alone, and the hashes of both stores are compared. Exit code 1 where
+a run was finished twice or never, two trained one at a time, a command failed, or any file differs.
 """
 
 import argparse
