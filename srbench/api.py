@@ -14,8 +14,21 @@ from srbench.errors import (
     did_you_mean,
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
-from srbench.hookspecs import hookimpl
-from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
+from srbench.hookspecs import API_VERSION, hookimpl
+from srbench.types import (
+    Channels,
+    Dataset,
+    ForeignModel,
+    Picture,
+    Plane,
+    RegisterDataset,
+    RegisterDegradation,
+    RegisterLoss,
+    RegisterMetric,
+    RegisterModel,
+    RegisterTrainer,
+    RunInfo,
+)
 
 if TYPE_CHECKING:
     from srbench.executors.contract import Executor, Outcome, Settings
@@ -30,9 +43,6 @@ if TYPE_CHECKING:
     from srbench.plan import Job
     from srbench.train.stop import Stop
     from srbench.train.trainer import Trainer
-
-API_VERSION = 1
-"""Raised when a hook or a guarantee changes in a way that plugins can notice."""
 
 __all__ = [
     "API_VERSION",
@@ -52,6 +62,12 @@ __all__ = [
     "PictureError",
     "Plane",
     "PublishedFile",
+    "RegisterDataset",
+    "RegisterDegradation",
+    "RegisterLoss",
+    "RegisterMetric",
+    "RegisterModel",
+    "RegisterTrainer",
     "RunInfo",
     "RunLockedError",
     "Settings",

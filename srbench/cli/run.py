@@ -78,6 +78,7 @@ def run(
     with stop.listening():
         with stop.at_once():
             from srbench.cli.scoring import scoring_of, use_lpips_weights
+            from srbench.cli.typed import typed_list, typed_one
             from srbench.executors.contract import Settings
             from srbench.grammar import split_list
             from srbench.plan import Request, plan
@@ -85,22 +86,22 @@ def run(
             from srbench.store.layout import default_results
             from srbench.train.loop import Cadence
 
-            typed = {
+            given = {
                 "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
                 "clip": clip, "ema": ema,
             }  # fmt: skip
             request = Request(
-                models=tuple(split_list(model or [])),
-                losses=tuple(split_list(loss or [])),
-                datasets=tuple(split_list(dataset or ([] if init or fork else ["sample"]))),
+                models=tuple(typed_list("model", model)),
+                losses=tuple(typed_list("loss", loss)),
+                datasets=tuple(typed_list("dataset", dataset) or (() if init or fork else ("sample",))),
                 channels=tuple(channels or ()),
                 scales=tuple(_scale(item) for item in split_list(scale or [])),
                 seeds=tuple(seed or ()),
-                tests=tuple(split_list(test or [])),
+                tests=tuple(typed_list("dataset", test)),
                 recipe=recipe,
-                degradation=degradation,
+                degradation=degradation and typed_one("degradation", degradation),
                 precision=precision,
-                settings={key: value for key, value in typed.items() if value is not None},
+                settings={key: value for key, value in given.items() if value is not None},
                 budget=Budget(steps, epochs),
             )
             use_lpips_weights(lpips_weights)  # a loss may need them too
@@ -161,10 +162,11 @@ def _kept(text: str | None) -> Literal["keep", "reset"]:
 
 def _executor(text: str, jobs: int | None) -> "Executor":
     """The executor as typed; `--jobs N` is short for its parameter `jobs`."""
+    from srbench.cli.typed import typed_one
     from srbench.grammar import parse_term
     from srbench.registry import registry
 
-    term = parse_term(text)
+    term = parse_term(typed_one("executor", text))
     component = registry().find("executor", term.name)
     if jobs is not None and "jobs" in term.parameters:
         raise UsageError(f"--jobs and --executor {text} both say how many runs at once. Give one of them.")

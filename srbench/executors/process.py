@@ -62,7 +62,8 @@ class _Task:
     """Of its start, as bytes: one by one, each would take a file handle on its way to another process."""
     results: Path
     settings: Settings
-    slot: Slot
+    environment: dict[str, str]
+    """As it is now: the server that forks has that of its own beginning."""
     level: int
     max_time_s: float | None
     left_s: float
@@ -86,8 +87,9 @@ class RunProcess:
         settings = replace(settings, device=slot.device, threads=slot.threads)
         level = logging.getLogger("srbench").getEffectiveLevel()
         task = _Task(
-            _without_tensors(job), _packed(job), results, settings, slot, level, stop.max_time_s, stop.left_s
-        )
+            _without_tensors(job), _packed(job), results, settings, {**os.environ, **slot.environment}, level,
+            stop.max_time_s, stop.left_s,
+        )  # fmt: skip
         self._process = _context().Process(target=_work, args=(theirs, task))
         try:
             with _signals_blocked():
@@ -164,7 +166,8 @@ def _whole(task: _Task) -> Job:
 
 def _work(channel: Connection, task: _Task) -> None:
     """Do the job, in the process that was started for it."""
-    os.environ.update(task.slot.environment)
+    os.environ.clear()
+    os.environ.update(task.environment)
     faulthandler.enable(all_threads=False)
     threading.Thread(target=end_with_parent, daemon=True).start()
     stop = Stop(task.max_time_s, task.left_s)

@@ -190,7 +190,7 @@ def test_what_a_fork_begins_from_crosses_as_it_is(job, tmp_path):
     (fork,) = [one for one in jobs_from(asked, Begin("fork", job.spec.id), tmp_path) if one.spec.trained]
     bare = process._without_tensors(fork)
     assert not bare.start.model
-    task = process._Task(bare, process._packed(fork), tmp_path, settings(), Slot("cpu", 1), 20, None, 0)
+    task = process._Task(bare, process._packed(fork), tmp_path, settings(), {}, 20, None, 0)
     whole = process._whole(pickle.loads(pickle.dumps(task)))
     for mine, theirs in ((whole.start.model, fork.start.model), (whole.start.state, fork.start.state)):
         assert mine.keys() == theirs.keys()
