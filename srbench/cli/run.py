@@ -11,7 +11,7 @@ from srbench.cli import options
 from srbench.errors import SrbenchError, StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from srbench.executors.local import Outcome
+    from srbench.executors.contract import Executor, Outcome
     from srbench.plan import Job
 
 
@@ -50,6 +50,8 @@ def run(
     lpips_weights: options.LpipsWeights = None,
     save_images: options.SaveImages = 0,
     device: options.Device = "auto",
+    executor: options.Executor = "local",
+    jobs: options.Jobs = None,
     processes: options.Processes = 1,
     determinism: options.Determinism = "exact",
     save_every: options.SaveEvery = 60.0,
@@ -77,12 +79,11 @@ def run(
         with stop.at_once():
             from srbench.cli.scoring import scoring_of, use_lpips_weights
             from srbench.cli.typed import typed_list, typed_one
-            from srbench.executors.local import Settings, execute
+            from srbench.executors.contract import Settings
             from srbench.grammar import split_list
             from srbench.plan import Request, plan
             from srbench.plan.settings import Budget
             from srbench.store.layout import default_results
-            from srbench.train.device import check_processes, pick_device
             from srbench.train.loop import Cadence
 
             given = {
@@ -113,13 +114,12 @@ def run(
                     if init is not None
                     else Begin("fork", str(fork), _kept(fork_optimizer))
                 )
-                jobs = jobs_from(request, begin, folder)
+                planned = jobs_from(request, begin, folder)
             else:
-                jobs = plan(request)
-            where = pick_device(device)
-            check_processes(processes, device, where)
+                planned = plan(request)
+            place = _executor(executor, jobs)
             settings = Settings(
-                device=where,
+                device=device,
                 determinism=determinism,  # type: ignore[arg-type]
                 cadence=Cadence(save_every, eval_every, patience),
                 scoring=scoring_of(
@@ -134,11 +134,12 @@ def run(
                 provenance={"command": ["srbench", *sys.argv[1:]]},
                 quiet=context.obj["quiet"],
                 processes=processes,
+                lpips_weights=lpips_weights,
             )
             if dry_run:
-                _show_plan(jobs, folder)
+                _show_plan(planned, folder)
                 return
-        outcomes = execute(jobs, folder, settings, stop)
+        outcomes = place.execute(planned, folder, settings, stop)
     report(outcomes)
 
 
@@ -157,6 +158,21 @@ def _kept(text: str | None) -> Literal["keep", "reset"]:
     if text not in (None, "keep", "reset"):
         raise UsageError(f"--fork-optimizer {text} is neither keep nor reset.")
     return "reset" if text == "reset" else "keep"
+
+
+def _executor(text: str, jobs: int | None) -> "Executor":
+    """The executor as typed; `--jobs N` is short for its parameter `jobs`."""
+    from srbench.cli.typed import typed_one
+    from srbench.grammar import parse_term
+    from srbench.registry import registry
+
+    term = parse_term(typed_one("executor", text))
+    component = registry().find("executor", term.name)
+    if jobs is not None and "jobs" in term.parameters:
+        raise UsageError(f"--jobs and --executor {text} both say how many runs at once. Give one of them.")
+    more = {} if jobs is None else {"jobs": jobs}
+    built: Executor = component.make(**component.settings({**term.parameters, **more}))
+    return built
 
 
 def _scale(text: str) -> int:

@@ -238,9 +238,10 @@ def test_options_are_frozen():
     }
     assert " ".join(options["run"]) == (
         "--batch --border --channels --clip --dataset --degradation --determinism --device --dry-run --ema "
-        "--epochs --eval-every --fork --fork-optimizer --grey --init --loss --lpips-weights --lr --max-time "
-        "--metric --model --optimizer --overlap --patch --patience --precision --processes --recipe "
-        "--results --save-every --save-images --scale --schedule --seed --self-ensemble --steps --test --tile"
+        "--epochs --eval-every --executor --fork --fork-optimizer --grey --init --jobs --loss "
+        "--lpips-weights --lr --max-time --metric --model --optimizer --overlap --patch --patience "
+        "--precision --processes --recipe --results --save-every --save-images --scale --schedule --seed "
+        "--self-ensemble --steps --test --tile"
     )
     assert " ".join(options["eval"]) == (
         "--allow-missing --border --channels --degradation --device --grey --lpips-weights --metric --model "
