@@ -49,11 +49,7 @@ def burst() -> None:
     raise KeyError("lost")
 
 
-class Thing:
-    pass
-
-
-def odd(what: Thing) -> None:
+def odd(what: int | str) -> None:
     pass
 
 
