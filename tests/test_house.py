@@ -23,7 +23,7 @@ LEVELS = (
     ("testing",),
     ("verdict",),
     ("compare", "explain", "probe", "plot", "prove"),
-    ("table",),
+    ("tables",),
     ("executors", "cost"),
     ("evaluate",),
     ("foreign", "origins"),

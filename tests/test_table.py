@@ -17,10 +17,10 @@ from stored import METRICS, bicubic, degradation_spec, lapsrn, realistic, runs_i
 from srbench.errors import UsageError
 from srbench.files import sha256_text
 from srbench.spec import ComponentSpec, DatasetSpec, LossSpec
-from srbench.table import KEYS, records, render
-from srbench.table.blocks import Block, Cell, build_table
-from srbench.table.markup import escape_latex, escape_markdown
-from srbench.table.rows import Column
+from srbench.tables import KEYS, records, render
+from srbench.tables.blocks import Block, Cell, build_table
+from srbench.tables.markup import escape_latex, escape_markdown
+from srbench.tables.rows import Column
 
 LPIPS = "lpips:net=squeeze"
 
@@ -270,7 +270,7 @@ def test_scores_are_read_only_of_runs_that_are_compared(tmp_path, monkeypatch):
     for spec, test in ((bicubic(), "a"), (lapsrn(), "a"), (lapsrn("y"), "b")):
         store(tmp_path, spec, scored(spec, level=27.0 + spec.trained, test=test))
     read = []
-    monkeypatch.setattr("srbench.table.ranks.read_series", lambda paths: read.append(paths.id) or {})
+    monkeypatch.setattr("srbench.tables.ranks.read_series", lambda paths: read.append(paths.id) or {})
     render(runs_in(tmp_path), "json")
     render(runs_in(tmp_path), "md", tests=["b"])
     assert read == []
@@ -603,7 +603,7 @@ def test_table_loads_no_torch(tmp_path):
     realistic(tmp_path)
     code = (
         "import sys; from pathlib import Path; from srbench.store.runs import list_runs;"
-        "from srbench.table import render; from rich.console import Console;"
+        "from srbench.tables import render; from rich.console import Console;"
         "runs, _ = list_runs(Path(sys.argv[1]));"
         "[render(runs, one) for one in ('md', 'csv', 'json', 'latex')];"
         "Console().print(render(runs, 'rich', width=80));"

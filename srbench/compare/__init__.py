@@ -18,9 +18,9 @@ from srbench.errors import UsageError
 from srbench.metrics.bootstrap import difference_interval, pictures_needed
 from srbench.metrics.verdict import psnr_alone
 from srbench.store.runs import StoredRun, find_run, list_runs
-from srbench.table.protocols import differing
-from srbench.table.ranks import PictureScores
-from srbench.table.rows import Column, Row, rows_of
+from srbench.tables.protocols import differing
+from srbench.tables.ranks import PictureScores
+from srbench.tables.rows import Column, Row, rows_of
 
 _TIE = 1e-6
 """Scores nearer than this are equal: it is how exactly srbench's metrics agree with other toolboxes."""

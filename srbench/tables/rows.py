@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 from srbench.errors import UsageError, did_you_mean
 from srbench.files import canonical_json
 from srbench.store.runs import StoredRun
-from srbench.table.labels import Labels, labels_of
+from srbench.tables.labels import Labels, labels_of
 from srbench.types import BASELINE, CHANNELS
 
 METRICS_FIRST = ("psnr", "ssim", "lpips", "detail", "presence", "invented")
