@@ -16,7 +16,7 @@ from stored import METRICS, bicubic, degradation_spec, lapsrn, realistic, runs_i
 
 from srbench.errors import UsageError
 from srbench.files import sha256_text
-from srbench.spec import ComponentSpec, DatasetSpec, LossSpec
+from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, Seeds
 from srbench.tables import KEYS, records, render
 from srbench.tables.blocks import Block, Cell, build_table
 from srbench.tables.markup import escape_latex, escape_markdown
@@ -82,6 +82,15 @@ def test_baseline_has_no_training_in_its_records(tmp_path):
     found = [one for one in records(runs_in(tmp_path)) if one["model"] == "bicubic"]
     assert found
     assert all(one[key] is None for one in found for key in ("loss", "dataset", "channels", "seed"))
+
+
+def test_seeds_set_apart_are_a_label_in_rows_and_records_and_precede_the_plain_ones(tmp_path):
+    apart = lapsrn(seed=Seeds(init=1, order=2))
+    for spec in (apart, lapsrn(), lapsrn(seed=2)):
+        store(tmp_path, spec, scored(spec, level=28))
+    seeds = [one["seed"] for one in records(runs_in(tmp_path))]
+    assert list(dict.fromkeys(seeds)) == ["init=1 order=2", 0, 2]
+    assert "init=1 order=2" in shown(tmp_path)
 
 
 def test_picture_without_a_value_leaves_none_not_nan(tmp_path):

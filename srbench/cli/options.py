@@ -168,11 +168,12 @@ Scale = Annotated[
     ),
 ]
 Seed = Annotated[
-    list[int] | None,
+    list[str] | None,
     typer.Option(
         metavar="NUMBER",
         rich_help_panel=_AXIS,
-        help="Seed of initialisation, order and crops, 0 unless given. Repeat the option for several.",
+        help="Seed of initialisation, order and crops, 0 unless given; init=1,order=2 sets them apart. "
+        "Repeat the option for several.",
     ),
 ]
 Steps = Annotated[

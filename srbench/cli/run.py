@@ -80,6 +80,7 @@ def run(
             from srbench.grammar import split_list
             from srbench.plan import Request, plan
             from srbench.plan.settings import Budget
+            from srbench.plan.terms import parse_seed
             from srbench.store.layout import default_results
             from srbench.train.device import check_processes, pick_device
             from srbench.train.loop import Cadence
@@ -94,7 +95,7 @@ def run(
                 datasets=tuple(split_list(dataset or ([] if init or fork else ["sample"]))),
                 channels=tuple(channels or ()),
                 scales=tuple(_scale(item) for item in split_list(scale or [])),
-                seeds=tuple(seed or ()),
+                seeds=tuple(parse_seed(one) for one in seed or ()),
                 tests=tuple(split_list(test or [])),
                 recipe=recipe,
                 degradation=degradation,

@@ -124,7 +124,12 @@ def find_side(root: Path, text: str) -> list[StoredRun]:
             f"{text!r} is {len(side)} runs that differ in {', '.join(apart)}: {names}. One side of a "
             "comparison is one run, or several that differ by their seed alone. Give more of the id."
         )
-    return sorted(side, key=lambda run: (run.record.spec["seed"] or 0, run.id))
+    return sorted(side, key=lambda run: (_plain(run.record.spec["seed"]), run.id))
+
+
+def _plain(seed: Any) -> int:
+    """A number to sort by, also for a run that has several seeds."""
+    return seed if isinstance(seed, int) else 0
 
 
 def compare(

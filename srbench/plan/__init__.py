@@ -14,7 +14,7 @@ from srbench.patch import check_patch
 from srbench.plan.settings import Budget, budget_of, fields_of, one_of, settings_of, try_out
 from srbench.plan.terms import check_scale, component_spec, loss_terms, parse_channels
 from srbench.registry import registry
-from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Source
+from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Seed, Source
 from srbench.types import BASELINE, Channels
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Request:
     datasets: tuple[str, ...] = ("sample",)
     channels: tuple[str, ...] = ()
     scales: tuple[int, ...] = ()
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
     tests: tuple[str, ...] = ()
     recipe: str = "default"
     degradation: str | None = None
@@ -149,7 +149,7 @@ def _job(
     dataset_text: str,
     channels: str | None,
     scale: int,
-    seed: int,
+    seed: Seed,
 ) -> Job:
     base = request.base
     if model_text is None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from srbench.components import Loss, Model
-from srbench.errors import MetricUnavailable, UsageError
+from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import Term, parse_sum, parse_term
 from srbench.registry import registry
-from srbench.spec import ComponentSpec, LossSpec
+from srbench.spec import ComponentSpec, LossSpec, Seed, Seeds
 from srbench.types import CHANNELS, Channels
 
 
@@ -46,6 +46,36 @@ def parse_channels(text: str) -> Channels:
         if text.replace(" ", "") == channels:
             return channels
     raise UsageError(f"--channels {text!r} is none of {' | '.join(CHANNELS)}.")
+
+
+def parse_seed(given: "int | str | Mapping[str, int]") -> Seed:
+    """`--seed` as typed: `7`, or `init=1,order=2`, in which what is not named is 0; also as data.
+
+    Equal parts are the plain seed of that number.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(given, int):
+        return given
+    try:
+        if isinstance(given, str):
+            if "=" not in given:
+                return int(given)
+            given = {name: int(value) for name, value in parse_term(f"seed:{given}").parameters.items()}
+    except ValueError as error:
+        raise UsageError(
+            f"--seed {given!r} is no whole number. Write --seed 1, and repeat the option for several; "
+            "--seed init=1,order=2 sets them apart."
+        ) from error
+    for name in given:
+        if name not in Seeds.model_fields:
+            raise UsageError(
+                f"--seed sets no {name!r}.{did_you_mean(name, Seeds.model_fields)} It sets "
+                f"{', '.join(Seeds.model_fields)}."
+            )
+    seeds = Seeds(**given)
+    return seeds.init if seeds.init == seeds.order == seeds.crops else seeds
 
 
 def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:

@@ -77,9 +77,10 @@ class Row:
         """Sorts rows: the baseline first, then by label."""
         labels = self.labels
         channels = CHANNELS.index(labels.channels) if labels.channels else -1
-        seed = -1 if labels.seed is None else labels.seed
-        names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed, labels.settings or "")
-        return (*self.scene, not self.is_baseline, *names, self.shared)
+        seed = labels.seed if isinstance(labels.seed, int) else -1
+        names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed)
+        others = ("" if seed == labels.seed else str(labels.seed), labels.settings or "")
+        return (*self.scene, not self.is_baseline, *names, *others, self.shared)
 
     @property
     def is_baseline(self) -> bool:
