@@ -65,9 +65,9 @@ def forecast(
 ) -> list[Forecast]:
     """How far each job is, and how long the rest of its training may take.
 
-    Seconds a step are those of the run itself, or of a stored run with the same model, channels, scale, losses,
-    batch, patch and degradation on the same kind of device; such timings include validation. Where there is
-    none, a few steps are measured, once for all runs that are alike in this.
+    Seconds a step are those of the run itself, or of a stored run with the same model, channels, scale,
+    losses, batch, patch and degradation on the same kind of device; such timings include validation. Where
+    there is none, a few steps are measured, once for all runs that are alike in this.
 
     Args:
         jobs: from `plan`.

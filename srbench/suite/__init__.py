@@ -90,7 +90,7 @@ def read_suite(path: str | os.PathLike[str]) -> Suite:
     matrix, options = matrix_of(form, report, folder), options_of(form, report, folder)
     if any("model" in one for one in (matrix.axes, *matrix.include)):
         Combinations(form, matrix, report, folder).check(options.get("test"))
-    elif not any("model" in one.model_fields_set for one in (form.axes, *form.include)):
+    elif not report.mistakes:  # else it may be what could not be read
         report.wrong(("axes",), 'No model is named. Write model = "lapsrn" in [axes], or a list of several.')
     if report.mistakes:
         raise SuiteError(path, report.mistakes)

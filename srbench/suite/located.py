@@ -97,8 +97,7 @@ def _open(found: Located, read: dict[str, Any], line: int) -> Place:
     while True:
         ((key, inner),) = read.items()
         place = (*place, key)
-        is_last = inner in ({}, [{}])
-        if isinstance(inner, list):
+        if isinstance(inner, list) and inner == [{}]:
             rows = table.setdefault(key, [])
             if not isinstance(rows, list):
                 raise ValueError(
@@ -109,13 +108,16 @@ def _open(found: Located, read: dict[str, Any], line: int) -> Place:
             place = (*place, len(rows) - 1)
             found.lines[place] = line
             return place
+        is_last = inner == {}
         if is_last and key in table:
             name = ".".join(map(str, place))
             found.faults.append((line, f"[{name}] stands twice; first in line {found.line(place)}"))
         table = table.setdefault(key, {})
+        found.lines.setdefault(place, line)
+        if isinstance(table, list) and table and not is_last:  # below the row that was begun last
+            place, table = (*place, len(table) - 1), table[-1]
         if not isinstance(table, dict):
             raise ValueError(f"{key} is no table; it began in line {found.line(place)}")
-        found.lines.setdefault(place, line)
         if is_last:
             return place
         read = inner
