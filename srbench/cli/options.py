@@ -207,6 +207,12 @@ Suite = Annotated[
     Path | None,
     typer.Argument(metavar="SUITE.toml", help="A suite file; srbench suite check says what it spans."),
 ]
+OfSuite = Annotated[
+    Path | None,
+    typer.Option(
+        "--suite", metavar="FILE", help="Only the runs of this suite file, and the baselines beside them."
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from srbench.cli.options import Results
+from srbench.cli.options import OfSuite, Results
 
 
 def table(
@@ -56,6 +56,7 @@ def table(
             "What other devices took stands in columns of their own.",
         ),
     ] = False,
+    suite: OfSuite = None,
     results: Results = None,
 ) -> None:
     """Show the stored scores of all runs, against bicubic.
@@ -75,7 +76,7 @@ def table(
 
     metrics = split_list(metric) if metric else None
     tests = split_list(test) if test else None
-    runs, damaged = read_store(results)
+    runs, damaged = read_store(results, suite)
     scored = [run for run in runs if run.summary and run.summary["scores"]]
     console = Console(highlight=False)
     if cost and not protocol:

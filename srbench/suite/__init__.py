@@ -17,6 +17,7 @@ from typing import Any
 
 from srbench.errors import UsageError
 from srbench.files import read_regular
+from srbench.plan import plan, together
 from srbench.plan.matrix import Matrix
 from srbench.suite.combinations import Combinations
 from srbench.suite.located import read_toml
@@ -47,6 +48,15 @@ class Suite:
     def provenance(self) -> dict[str, str]:
         """What runs record of it; it is no part of what they are."""
         return {"file": self.path.name, "sha256": self.sha256}
+
+    def run_ids(self) -> set[str]:
+        """The ids of its runs, and of the baselines beside them.
+
+        Raises:
+            UsageError: a dataset that it names is not on this machine.
+        """
+        requests = self.matrix.requests(self.options.get("test", ()))
+        return {job.spec.id for job in together(plan(one) for one in requests)}
 
 
 class SuiteError(UsageError):
