@@ -1,4 +1,4 @@
-"""`srbench suite` and `srbench run SUITE.toml` as typed: what goes before what, what is kept, what is shown."""
+"""`srbench suite` and `srbench run SUITE.toml` as typed: what goes before what, what is kept and shown."""
 
 import json
 
@@ -71,9 +71,10 @@ def test_the_same_axes_typed_are_the_same_runs(run, tmp_path, suite, monkeypatch
     run()
     before = {one["id"] for one in records(tmp_path)}
     folder = tmp_path / "pictures"
+    data = f"folder:train={folder / 'train'},val={folder / 'val'},test={folder / 'test'}"
     typed = [
-        "run", "--model", MODEL, "--loss", "charbonnier,l2", "--channels", "y", "--seed", "0", "--seed", "init=1",
-        "--dataset", f"folder:train={folder / 'train'},val={folder / 'val'},test={folder / 'test'}",
+        "run", "--model", MODEL, "--loss", "charbonnier,l2", "--channels", "y", "--seed", "0",
+        "--seed", "init=1", "--dataset", data,
         "--steps", "6", "--batch", "4", "--patch", "16", "--precision", "fp32", "--metric", "psnr",
         "--results", str(tmp_path / "results"),
     ]  # fmt: skip
