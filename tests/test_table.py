@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -260,10 +261,18 @@ def test_one_picture_is_no_test(tmp_path):
     best, second, _ = three(tmp_path, (30.0,), (29.0,), (28.0,))
     assert best.is_best
     assert second.rank == 2
-    reason = "best values are marked without a test, since there are fewer than two pictures."
+    reason = "without a test, since there are fewer than two pictures with scores to compare."
     assert reason in " ".join(shown(tmp_path).split())
     assert reason in render(runs_in(tmp_path), "md")
     assert "Best values are not tested, since there are fewer" in render(runs_in(tmp_path), "latex")
+
+
+def test_pictures_without_scores_are_no_lost_file(tmp_path):
+    """A picture that is smaller than its border has none."""
+    three(tmp_path, (30.0, math.nan), (29.0, math.nan), (28.0, math.nan))
+    assert "since there are fewer than two pictures with scores to compare." in " ".join(
+        shown(tmp_path).split()
+    )
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"no parquet")])

@@ -103,8 +103,8 @@ def _steps(order: str) -> list[str]:
 
 
 def _check_range(name: str, low: float, high: float | None, above: float, below: float) -> None:
-    if not above <= low < math.inf or (high is not None and not low <= high <= below):
-        most = "" if below == math.inf else f" and at most {below}"
+    if not above <= low < math.inf or (high is not None and not (low <= high <= below and high < math.inf)):
+        most = " and finite" if below == math.inf else f" and at most {below}"
         raise ValueError(
             f"{name}_min is at least {above:g}, and {name}_max no less{most}, not {low:g} and {high}"
         )

@@ -16,6 +16,7 @@ WEIGHTS = PublishedFile(
         ("torchmetrics", "functional/image/dists_models/weights.pt"),
         ("DISTS_pytorch", "weights.pt"),
     ),
+    extra="dists",
 )
 """α and β, a pair for each of the 1,475 channels, as the authors published them (MIT)."""
 

@@ -35,9 +35,9 @@ def facts() -> dict[str, object]:
 def niqe(sr: Tensor) -> Tensor:
     """Distance of the picture's statistics to those of pristine photographs; lower is better.
 
-    No reference: it says nothing of whether SR resembles HR. In float64, as the authors' release for MATLAB:
-    luma rounded to whole levels, blocks of 96×96 pixels without overlap, what is left at right and bottom
-    cut off.
+    No reference: it says nothing of whether SR resembles HR. In float64, as the authors' release for MATLAB
+    (which makes full-range grey, not luma, of a picture in colour): luma rounded to whole levels, blocks of
+    96×96 pixels without overlap, what is left at right and bottom cut off.
 
     Args:
         sr: luma of the model's output, (N, C, H, W), floating point, in [0, 1].

@@ -179,6 +179,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "umzi2/MoESR (settings: spandrel's)",
         scale="scale",
         planes=("in_ch", "out_ch"),
+        smallest=2,
     ),
     "mosr": Architecture(
         "MoSR",

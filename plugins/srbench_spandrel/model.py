@@ -118,6 +118,8 @@ def _tensors(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(loaded, dict):
         raise ValueError(f"it holds a {type(loaded).__name__} and no names with tensors; {_WAY_OUT}")
+    if unnamed := [key for key in loaded if not isinstance(key, str)]:
+        raise ValueError(f"it holds something under {unnamed[0]!r}, which is no name; {_WAY_OUT}")
     return loaded
 
 

@@ -17,7 +17,8 @@ _PUBLISHED = "https://github.com/abhijay9/ShiftTolerant-LPIPS/raw/main/stlpips/w
 
 def _weights(net: Net, sha256: str) -> PublishedFile:
     name = f"{net}_shift_tolerant.pth"
-    return PublishedFile(name, _PUBLISHED + name, sha256, (("stlpips_pytorch", f"weights/vST0.0/{name}"),))
+    shipped = (("stlpips_pytorch", f"weights/vST0.0/{name}"),)
+    return PublishedFile(name, _PUBLISHED + name, sha256, shipped, extra="stlpips")
 
 
 WEIGHTS: Mapping[Net, PublishedFile] = {

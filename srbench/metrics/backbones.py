@@ -196,6 +196,12 @@ def find_features(backbone: Backbone, named: Path | None, url: str) -> dict[str,
             f"{damage}. Copy it again, or take it away and another source is tried."
         ) from damage
     except DownloadError as error:
+        for damaged in (folder / backbone.file, cached):  # a sound one would have been taken
+            if damaged.is_file():
+                raise MetricUnavailable(
+                    f"{damaged} is damaged, and its weights could not be downloaded again ({error.reason}). "
+                    f"Copy a sound {damaged.name} there, or pass --lpips-weights DIR."
+                ) from error
         place = named or folder
         absent = "" if place.is_dir() else " (no such folder)"
         raise MetricUnavailable(

@@ -20,12 +20,14 @@ class PublishedFile:
         url: where it is downloaded.
         sha256: of the file.
         packages: packages that ship it: their import name, and where it lies in them.
+        extra: of srbench, which brings one of them: `dists`.
     """
 
     name: str
     url: str
     sha256: str
     packages: tuple[tuple[str, str], ...] = ()
+    extra: str = ""
 
 
 def find_published(file: PublishedFile, what: str) -> Path:
@@ -51,6 +53,7 @@ def find_published(file: PublishedFile, what: str) -> Path:
 @cache
 def _find(file: PublishedFile, named: Path | None, folder: Path) -> Path | str:
     """The file, or why there is none."""
+    cached, in_cache = folder / file.name, ""
     try:
         for place in (named, named / "lpips") if named is not None else ():
             path = place / file.name
@@ -65,11 +68,20 @@ def _find(file: PublishedFile, named: Path | None, folder: Path) -> Path | str:
             shipped = _package_folder(package)
             if shipped and (shipped / inside).is_file() and sha256_file(shipped / inside) == file.sha256:
                 return shipped / inside
-        return fetch(file.url, file.sha256, folder / file.name)
+        if cached.is_file() and (in_cache := sha256_file(cached)) == file.sha256:
+            return cached
+        return fetch(file.url, file.sha256, cached)
     except DownloadError as error:
+        if in_cache:
+            return (
+                f"{cached} is damaged, or another file (SHA-256 {in_cache[:8]}…, not {file.sha256[:8]}…), "
+                f"and the right one could not be downloaded ({error.reason}). Put {error.url} in its place."
+            )
         place = named or folder
         absent = "" if place.is_dir() else " (no such folder)"
         install = " or ".join(package for package, _ in file.packages)
+        if install and file.extra:
+            install += f' (pip install "srbench-harness[{file.extra}]")'
         return (
             f"{file.name} is neither in {place}{absent} nor could it be downloaded ({error.reason}). Put "
             f"{error.url} there under that name, or pass --lpips-weights DIR"

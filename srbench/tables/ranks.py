@@ -15,6 +15,7 @@ from srbench.tables.rows import Column, Row
 Values: TypeAlias = Mapping[str, float]
 """Picture's name → score."""
 
+_TOO_FEW = "there are fewer than two pictures with scores to compare"
 _LOST = "the pictures' own scores (scores.parquet) are not there"
 
 
@@ -75,10 +76,11 @@ def ranked(entries: Sequence[Entry], better: str | None) -> tuple[list[Rank], st
     rest = [at for at in order if at not in tied]
     reason = ""
     if rest:
-        differences = paired_differences(best.values(), [entries[at].values() for at in rest])
+        of_best, of_others = best.values(), [entries[at].values() for at in rest]
+        differences = paired_differences(of_best, of_others)
         paired = np.isfinite(differences).sum(axis=1) > 1
         if not paired.all():
-            reason = "there are fewer than two pictures" if differences.shape[1] == 1 else _LOST
+            reason = _TOO_FEW if of_best and all(of_others) else _LOST
         tied |= {at for at, is_tie in zip(rest, paired & ~are_apart(differences), strict=True) if is_tie}
     others = [at for at in order if at not in tied]
     second = entries[others[0]].text if others and len(tied) == 1 else None

@@ -168,6 +168,8 @@ def test_the_same_network_can_be_trained_by_a_loss(pictures, tmp_path):
         ("l1+flow", NETWORK, "'flow' is a trainer: it takes the place of the whole loss"),
         ("0.5*flow", NETWORK, "Name it alone and without a weight: --loss flow."),
         ("flow:walk=0", NETWORK, "walk=0 must be 1 or more"),
+        ("flow:noise=nan", NETWORK, "noise=nan 0 or more and finite"),
+        ("flow:noise=inf", NETWORK, "noise=inf 0 or more and finite"),
         ("flow:wolk=2", NETWORK, "walk"),
         ("flaw", NETWORK, "Did you mean 'flow'?"),
     ],
@@ -176,6 +178,12 @@ def test_what_cannot_be_is_said(pictures, loss, model, said):
     with pytest.raises(UsageError) as raised:
         small_job(pictures, models=(model,), losses=(loss,), channels=("rgb",))
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("params", [{"features": 0}, {"features": -1}, {"depth": -1}])
+def test_a_network_without_layers_is_refused(params):
+    with pytest.raises(UsageError, match="must be 1 or more, and depth=-?[0-9]+ 0 or more"):
+        registry().find("model", "velocity").make(planes=3, scale=4, **params)
 
 
 def test_a_trainer_may_refuse_a_model(pictures, tmp_path):

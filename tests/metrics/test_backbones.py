@@ -86,6 +86,22 @@ def test_damaged_cache_is_downloaded_again(backbone, features, published, file_s
     assert file_server.requests == 2
 
 
+@pytest.mark.parametrize("kind", ["published", "features"])
+def test_damaged_file_in_the_cache_is_named_where_no_other_can_be_had(backbone, features, published, kind):
+    folder = cache_dir() / "lpips"
+    folder.mkdir(parents=True)
+    path = folder / (backbone.file if kind == "published" else backbone.features_file)
+    if kind == "published":
+        path.write_bytes(published.read_bytes()[:-1])
+    else:
+        save_file(features, path)
+        path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(
+        MetricUnavailable, match=rf"^{path} is damaged, and its weights could not be .*Copy a"
+    ):
+        find(backbone)
+
+
 @pytest.mark.parametrize("fault", ["cuts off", "sends wrong bytes"])
 def test_bad_download_leaves_no_file_behind(backbone, published, file_server, fault):
     file_server.files[backbone.file] = published.read_bytes()

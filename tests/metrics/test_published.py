@@ -50,6 +50,25 @@ def test_another_file_from_the_server_is_refused_in_one_paragraph_and_asked_for_
     assert not list((tmp_path / "cache").rglob("weights.bin"))
 
 
+def test_another_file_in_the_cache_is_named_where_the_right_one_cannot_be_had(
+    file_server, tmp_path, monkeypatch
+):
+    cached = tmp_path / "cache" / "metrics" / "weights.bin"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(CONTENT[:-1])
+    monkeypatch.setenv("SRBENCH_OFFLINE", "1")
+    with pytest.raises(MetricUnavailable) as raised:
+        find_published(published(file_server.url), "This")
+    assert str(raised.value).startswith(
+        f"This cannot be computed: {cached} is damaged, or another file (SHA-256"
+    )
+    assert "could not be downloaded (SRBENCH_OFFLINE=1 is set)" in str(raised.value)
+    monkeypatch.delenv("SRBENCH_OFFLINE")
+    file_server.files["other/weights.bin"] = CONTENT
+    assert find_published(published(f"{file_server.url}other/"), "This") == cached
+    assert cached.read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("inside", ["", "lpips"])
 def test_the_user_s_folder_goes_first_and_another_file_in_it_is_never_skipped(file_server, tmp_path, inside):
     file_server.files["weights.bin"] = CONTENT

@@ -194,6 +194,7 @@ def test_steps_are_done_in_the_order_typed():
         ({"order": "down-down"}, "each once"),
         ({"size": "8"}, "size is odd"),
         ({"sigma_min": "3", "sigma_max": "2"}, "sigma_max no less"),
+        ({"noise_max": "inf"}, "noise_max no less and finite, not 0 and inf"),
         ({"noise_min": "-1"}, "noise_min is at least 0"),
         ({"jpeg_max": "101"}, "at most 100"),
         ({"kernel": "box"}, "gaussian, aniso"),

@@ -128,11 +128,13 @@ def test_torchscript_damage_and_strangers_are_refused(tmp_path):
     )
     torch.save([1, 2], tmp_path / "list.pth")
     torch.save({"what": torch.zeros(2)}, tmp_path / "what.pth")
+    torch.save({0: torch.zeros(2)}, tmp_path / "number.pth")
     for name, words in {
         "script.pt": "holds more than tensors",
         "cut.safetensors": "is no sound safetensors file",
         "list.pth": "it holds a list",
         "what.pth": "recognises no architecture",
+        "number.pth": "it holds something under 0, which is no name",
     }.items():
         with pytest.raises(UsageError, match=words):
             read_weights(tmp_path / name, MODEL, None, None)

@@ -114,7 +114,10 @@ def test_any_size_comes_out_enlarged(arch):
     for scale in SCALES:
         assert made(arch, scale=scale).eval()(pixels(1, 3, 17, 22)).shape == (1, 3, 17 * scale, 22 * scale)
     with torch.inference_mode():
-        assert made(arch).eval()(pixels(2, 3, 5, 3)).shape == (2, 3, 10, 6)
+        for height, width in ((5, 3), (1, 20), (1, 1)):
+            sr = made(arch).eval()(pixels(2, 3, height, width))
+            assert sr.shape == (2, 3, 2 * height, 2 * width)
+            assert sr.isfinite().all()
     if ARCHITECTURES[arch].one_plane is None:
         with pytest.raises(ValueError, match=f"{arch} takes three planes and no others; take --channels rgb"):
             made(arch, planes=1)

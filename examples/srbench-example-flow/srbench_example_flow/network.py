@@ -12,12 +12,17 @@ class Velocity(nn.Module):
     Args:
         planes: 3 or 1.
         scale: the run scale.
-        features: channels inside.
-        depth: layers inside.
+        features: channels inside, from 1.
+        depth: layers inside, from 0.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(self, planes: int, scale: int, features: int = 32, depth: int = 6) -> None:
         super().__init__()
+        if features < 1 or depth < 0:
+            raise ValueError(f"features={features} must be 1 or more, and depth={depth} 0 or more")
         self.scale = scale
         layers: list[nn.Module] = [nn.Conv2d(2 * planes + 1, features, 3, padding=1), nn.SiLU()]
         for _ in range(depth):

@@ -1,5 +1,7 @@
 """Flow matching along straight lines from the bicubic picture to HR."""
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -21,8 +23,8 @@ class Flow(Trainer):
     """
 
     def __init__(self, walk: int = 4, noise: float = 0.05) -> None:
-        if walk < 1 or noise < 0:
-            raise ValueError(f"walk={walk} must be 1 or more, and noise={noise} 0 or more")
+        if walk < 1 or not 0 <= noise < math.inf:
+            raise ValueError(f"walk={walk} must be 1 or more, and noise={noise} 0 or more and finite")
         self.walk, self.noise = walk, noise
 
     def modules(self, network, planes, scale):
