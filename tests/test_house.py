@@ -195,7 +195,7 @@ def results(tmp_path_factory):
     "line",
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
-        "probe --help", "plot --help", "prove-resume --help",
+        "probe --help", "plot --help", "prove-resume --help", "suite check --help", "suite schema",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
 )  # fmt: skip

@@ -46,7 +46,7 @@ def read_store(results: Path | None, suite: Path | None = None) -> "tuple[list[S
             err=True,
         )
     if suite is not None:
-        from srbench.suite import read_suite
+        from srbench.suite.read import read_suite
 
         ids = read_suite(suite).run_ids()
         runs = [run for run in runs if run.id in ids]

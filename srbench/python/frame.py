@@ -8,7 +8,7 @@ from srbench.errors import UsageError
 from srbench.python.options import Names, names_of
 from srbench.store.layout import default_results
 from srbench.store.runs import list_runs
-from srbench.suite import read_suite
+from srbench.suite.read import read_suite
 from srbench.tables import KEYS, records
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from srbench.errors import UsageError, did_you_mean
 from srbench.grammar import split_list
-from srbench.plan.matrix import TRAINING, Values, parse_only, typed_value
-from srbench.plan.terms import parse_seed
+
+if TYPE_CHECKING:
+    from srbench.plan.matrix import Values
 
 Names: TypeAlias = str | Sequence[str]
 """A comma list, or a list: each is one setting."""
@@ -91,6 +92,9 @@ def axes_of(options: RunOptions) -> dict[str, tuple[Any, ...]]:
     Raises:
         UsageError: a value that is none.
     """
+    from srbench.plan.matrix import typed_value  # loads torch
+    from srbench.plan.terms import parse_seed
+
     axes: dict[str, tuple[Any, ...]] = {}
     for axis in ("model", "loss", "dataset", "degradation"):
         if names := names_of(options.get(axis)):
@@ -106,12 +110,16 @@ def axes_of(options: RunOptions) -> dict[str, tuple[Any, ...]]:
 
 def training_of(options: RunOptions) -> dict[str, Any]:
     """How runs are trained, as far as options say."""
+    from srbench.plan.matrix import TRAINING
+
     names = ("recipe", "precision", "steps", "epochs", *TRAINING)
     return {name: value for name, value in options.items() if name in names}
 
 
-def only_of(options: RunOptions) -> tuple[Values, ...]:
+def only_of(options: RunOptions) -> "tuple[Values, ...]":
     """The patterns of `--only`."""
+    from srbench.plan.matrix import parse_only
+
     return tuple(parse_only(text) for text in _several(options.get("only", ())))
 
 

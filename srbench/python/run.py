@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from srbench.plan import Job
     from srbench.plan.matrix import Matrix
     from srbench.python.loaded import LoadedRun
-    from srbench.suite import Suite
+    from srbench.suite.read import Suite
     from srbench.train.stop import Stop
 
 
@@ -114,7 +114,7 @@ def prepared(
         with stop.at_once():
             read = None
             if suite is not None:
-                from srbench.suite import read_suite
+                from srbench.suite.read import read_suite
 
                 read = read_suite(suite)
                 if limit is None and "max_time" in read.options:
