@@ -13,8 +13,21 @@ from srbench.errors import (
     did_you_mean,
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
-from srbench.hookspecs import hookimpl
-from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
+from srbench.hookspecs import API_VERSION, hookimpl
+from srbench.types import (
+    Channels,
+    Dataset,
+    ForeignModel,
+    Picture,
+    Plane,
+    RegisterDataset,
+    RegisterDegradation,
+    RegisterLoss,
+    RegisterMetric,
+    RegisterModel,
+    RegisterTrainer,
+    RunInfo,
+)
 
 if TYPE_CHECKING:
     from srbench.images.download import is_offline
@@ -25,9 +38,6 @@ if TYPE_CHECKING:
     from srbench.metrics.lpips import lpips_distance
     from srbench.metrics.published import PublishedFile, find_published
     from srbench.train.trainer import Trainer
-
-API_VERSION = 1
-"""Raised when a hook or a guarantee changes in a way that plugins can notice."""
 
 __all__ = [
     "API_VERSION",
@@ -44,6 +54,12 @@ __all__ = [
     "PictureError",
     "Plane",
     "PublishedFile",
+    "RegisterDataset",
+    "RegisterDegradation",
+    "RegisterLoss",
+    "RegisterMetric",
+    "RegisterModel",
+    "RegisterTrainer",
     "RunInfo",
     "SizeError",
     "Trainer",

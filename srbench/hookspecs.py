@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pluggy
 
 from srbench.types import (
+    RegisterCommand,
     RegisterDataset,
     RegisterDegradation,
     RegisterLoss,
@@ -13,6 +14,12 @@ from srbench.types import (
     RegisterTrainer,
     RunInfo,
 )
+
+API_VERSION = 1
+"""Of `srbench.api`; raised when a hook or a guarantee changes in a way that plugins can notice."""
+
+OLDEST_API_VERSION = 1
+"""The oldest version whose plugins still work."""
 
 hookspec = pluggy.HookspecMarker("srbench")
 hookimpl = pluggy.HookimplMarker("srbench")
@@ -62,7 +69,9 @@ def register_losses(register: RegisterLoss) -> None:
     training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
     run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
     of the checkpoint. A loss that cannot work on pictures of some size raises `srbench.api.SizeError`: it is
-    tried on empty ones before anything starts.
+    tried on empty ones before anything starts. `laws`: what it says of its values, any of
+    `"zero at equality"` (SR equal to HR costs nothing) and `"mean over the batch"` (a batch costs the mean of
+    what its pictures cost alone, so that `--processes` changes nothing); conformance holds it to that.
     """
 
 
@@ -112,8 +121,9 @@ def register_metrics(register: RegisterMetric) -> None:
     nothing (tables show it where it is asked for), or a function of the settings that says which; `unit`;
     `planes`; `facts(**settings)` gives what a score depends on besides the settings (weights, window), as
     plain data for the protocol, and raises `MetricUnavailable` where the metric cannot run; `shows` the
-    settings always named in tables. A function that measures several things at once returns a NamedTuple and
-    is registered once a `field` of it: where one is asked for, all are scored, by one call.
+    settings always named in tables; `bounds` the least and the greatest value that there can be. A function
+    that measures several things at once returns a NamedTuple and is registered once a `field` of it: where
+    one is asked for, all are scored, by one call.
     """
 
 
@@ -132,6 +142,19 @@ def register_degradations(register: RegisterDegradation) -> None:
     it. `margin`: how many HR pixels around a patch have a part in its LR; a number, or a function (or its
     import string) that asks by name for `scale` and the settings. Whole pictures, which are validated and
     scored on, have a seed made of their name, so that every model sees the same LR.
+    """
+
+
+@hookspec
+def register_commands(register: RegisterCommand) -> None:
+    """Name the commands this plugin adds to `srbench`.
+
+        register("report", "my_report.command:report", help="Write all runs of a store on one page.")
+
+    The target is a function or a `typer.Typer`, or the import string of one. It is imported when the command
+    is called: `srbench --help` shows `help`, one line, in a panel of the plugin's distribution. A name of one
+    of srbench's own commands is refused. A `srbench.api` error that the command raises ends it with that
+    error's exit code; any other exception is told as a fault of the plugin, with exit code 1.
     """
 
 

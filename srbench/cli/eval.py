@@ -30,7 +30,7 @@ def evaluate_run(
     model: options.ForeignModel = None,
     scale: options.ForeignScale = None,
     channels: options.ForeignChannels = None,
-    degradation: options.ForeignDegradation = "bicubic",
+    degradation: options.ForeignDegradation = None,
     allow_missing: options.AllowMissing = False,
     test: options.Test = None,
     metric: options.Metric = None,
@@ -63,7 +63,8 @@ def evaluate_run(
             from srbench.datasets import scored_sets
             from srbench.executors.local import Settings, execute, score_stored
             from srbench.foreign.jobs import pictures_jobs, weights_jobs
-            from srbench.grammar import split_list
+            from srbench.plan import DEFAULT_DEGRADATION
+            from srbench.python.typed import typed_list, typed_one
             from srbench.store.layout import default_results
             from srbench.store.runs import find_run
             from srbench.train.device import pick_device
@@ -71,7 +72,8 @@ def evaluate_run(
 
             root, quiet = results or default_results(), context.obj["quiet"]
             found = [find_run(root, prefix) for prefix in runs or []]
-            tests = split_list(test or [])
+            tests = typed_list("dataset", test)
+            how = typed_one("degradation", degradation) if degradation else DEFAULT_DEGRADATION
             for one in found:  # what cannot be is said before anything is scored
                 scored_sets(tests, one.record.spec["scale"])
             use_lpips_weights(lpips_weights)
@@ -82,11 +84,17 @@ def evaluate_run(
             jobs: list[Job] = []
             if weights is not None:
                 jobs = weights_jobs(
-                    weights, str(model), tests, degradation, scale=scale, channels=channels, name=name
+                    weights,
+                    typed_one("model", str(model)),
+                    tests,
+                    how,
+                    scale=scale,
+                    channels=channels,
+                    name=name,
                 )
             elif not found:
                 jobs = pictures_jobs(
-                    Path(str(pictures)), tests, degradation,
+                    Path(str(pictures)), tests, how,
                     scale=scale, name=name, allow_missing=allow_missing,
                 )  # fmt: skip
             settings = Settings(

@@ -425,12 +425,12 @@ ForeignChannels = Annotated[
     ),
 ]
 ForeignDegradation = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--degradation",
         metavar="NAME",
         rich_help_panel=_FOREIGN,
-        help="How LR is made from HR, or was made for the program that made the pictures.",
+        help="How LR is made from HR, or was made for the program that made the pictures. Default: bicubic.",
     ),
 ]
 AllowMissing = Annotated[

@@ -1,6 +1,7 @@
 """Checkpoint → scores: every test picture, scale, plane and metric that has no score yet."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -115,7 +116,7 @@ def _evaluate(
     }
     not_degraded = next(filter(None, map(scorer.not_degraded, lr_texts)), None)
     for (_, test_sha256), test in asked.items():
-        before = made
+        before, first = made, len(scores)
         try:
             with steps(f"{paths.id}: scoring {test.name}", len(test.pictures), check, quiet=quiet) as tick:
                 for number, picture in enumerate(test.pictures):
@@ -152,6 +153,7 @@ def _evaluate(
             if made > before:
                 _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
             raise
+        _tell_of_silent(scoring, scores[first:], test.name)
         if made > before:
             summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
     if (
@@ -162,6 +164,19 @@ def _evaluate(
         summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
     enter(paths.id, "scored", step)
     return summary, made
+
+
+def _tell_of_silent(scoring: Scoring, scores: Sequence[Score], test: str) -> None:
+    """Say which metrics had NaN for every picture: their column is empty, and nobody would know why."""
+    asked = {score.metric for score in scores}
+    answered = {score.metric for score in scores if not math.isnan(score.value)}
+    silent = [one for one in scoring.metrics if one.label in asked - answered]
+    for dist in dict.fromkeys(one.component.plugin.dist for one in silent):
+        labels = ", ".join(one.label for one in silent if one.component.plugin.dist == dist)
+        _log.warning(
+            "%s of %s gave no number (NaN) for any picture of %s, so there is no mean. It is a fault of the "
+            "metric, or these pictures give it nothing to measure.", labels, dist, test,
+        )  # fmt: skip
 
 
 def _key(score: Score) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from srbench.errors import UsageError, did_you_mean
 from srbench.grammar import split_list
 
 if TYPE_CHECKING:
+    from srbench.components import Kind
     from srbench.plan.matrix import Values
 
 Names: TypeAlias = str | Sequence[str]
@@ -94,11 +95,12 @@ def axes_of(options: RunOptions) -> dict[str, tuple[Any, ...]]:
     """
     from srbench.plan.matrix import typed_value  # loads torch
     from srbench.plan.terms import parse_seed
+    from srbench.python.typed import typed_list
 
     axes: dict[str, tuple[Any, ...]] = {}
-    for axis in ("model", "loss", "dataset", "degradation"):
-        if names := names_of(options.get(axis)):
-            axes[axis] = names
+    kinds: tuple[Kind, ...] = ("model", "loss", "dataset", "degradation")
+    for axis in kinds:
+        axes[axis] = tuple(typed_list(axis, names_of(options.get(axis))))
     if "channels" in options:
         axes["channels"] = tuple(_several(options["channels"]))  # a comma is part of a name here
     if "scale" in options:

@@ -130,6 +130,7 @@ def _prepare(
     from srbench.plan.matrix import Matrix
     from srbench.python.options import axes_of, names_of, only_of, training_of
     from srbench.python.scoring import scoring_of, use_lpips_weights
+    from srbench.python.typed import typed_list
     from srbench.store.layout import default_results
     from srbench.train.device import check_processes, pick_device
     from srbench.train.loop import Cadence
@@ -141,7 +142,7 @@ def _prepare(
     matrix = (suite.matrix if suite else Matrix()).overridden(
         axes_of(options), training_of(options), only_of(options)
     )
-    jobs = _jobs(matrix, names_of(said.get("test")), options, results)
+    jobs = _jobs(matrix, typed_list("dataset", names_of(said.get("test"))), options, results)
     if options.get("rerun") == "failed":
         jobs = [job for job in jobs if _has_failed(job, results)]
     where = pick_device(said.get("device", "auto"))

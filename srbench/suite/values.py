@@ -9,7 +9,7 @@ from srbench.errors import UsageError
 from srbench.grammar import parse_sum, parse_term, split_list
 from srbench.plan.matrix import AXES, Matrix, Values, When
 from srbench.plan.settings import Budget, fields_of
-from srbench.plan.terms import anchored, kind_of, loss_terms, parse_seed
+from srbench.plan.terms import anchored, component_of, loss_terms, parse_seed
 from srbench.registry import registry
 from srbench.suite.form import Axes, Form, SeedParts
 from srbench.suite.located import Place
@@ -134,7 +134,8 @@ def _named(kind: Kind, text: str) -> object:
         terms = [parse_term(text)]
     named = []
     for term in terms:
-        component = registry().find(kind_of(kind, term), term.name)
+        registry().check_typed(kind, term.name)
+        component = component_of(kind, term)
         settings = component.settings(term.parameters)
         if kind == "degradation":
             component.make(**settings)

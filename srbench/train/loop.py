@@ -124,7 +124,7 @@ def train(
     degrade: Degradation = degradation.make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
     multiple = model.padded_to(spec.model.params)
-    scales = predicted_scales(state.scored, spec.scale, multiple, device)
+    scales = predicted_scales(state.scored, spec.scale, multiple, device, model.title)
 
     train_pictures = dataset.pictures.train
     held_out = dataset.pictures.val or dataset.pictures.test

@@ -229,12 +229,13 @@ def test_options_are_frozen():
 
     from srbench.cli.app import app
 
-    command = typer.main.get_command(app)
+    group = typer.main.get_command(app)
+    commands = {name: group.get_command(None, name) for name in group.list_commands(None)}
     options = {
         name: sorted(
             option for parameter in one.params for option in parameter.opts if option.startswith("--")
         )
-        for name, one in command.commands.items()
+        for name, one in commands.items()
     }
     assert " ".join(options["run"]) == (
         "--batch --border --channels --clip --dataset --degradation --determinism --device --dry-run --ema "
@@ -251,7 +252,7 @@ def test_options_are_frozen():
         "--channels --degradation --device --format --loss --lpips-weights --model --patches --png --results "
         "--scale --test"
     )
-    for one in command.commands.values():
+    for one in commands.values():
         for parameter in one.params:
             assert getattr(parameter, "help", None), f"{one.name} {parameter.opts} has no help"
 
