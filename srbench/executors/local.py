@@ -19,7 +19,7 @@ from srbench.evaluate.upscalers import tell_terms, upscaler_of
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable
-from srbench.providers import check_providers, providers
+from srbench.providers import check_providers, providers, warn_of_versions
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
@@ -85,18 +85,35 @@ def execute(jobs: Sequence[Job], results: Path, settings: Settings, stop: Stop) 
         try:
             stop.check()
             with run_lock(paths):
-                outcomes.append(Outcome(paths.id, did_anything=_do(job, paths, settings, stop)))
+                outcomes.append(Outcome(paths.id, did_anything=_told(job, paths, settings, stop)))
         except StoppedError as error:
             outcomes.append(Outcome(paths.id, error))
             break
         except SrbenchError as error:
             outcomes.append(Outcome(paths.id, error))
-            host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), error=error)
     return outcomes
 
 
-def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
-    """Train and score one run, its lock held; returns whether there was anything to do."""
+def _told(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
+    """As `_do`, and plugins are told how it ended while the lock is still held."""
+    info = RunInfo(paths.id, paths.directory, job.spec.data())
+    try:
+        finished = _do(job, paths, settings, stop)
+    except StoppedError as error:
+        host().emit("run_stopped", run=info, reason=str(error))
+        raise
+    except SrbenchError as error:
+        host().emit("run_failed", run=info, reason=str(error))
+        raise
+    if finished is None:
+        return False
+    step, summary = finished
+    host().emit("run_finished", run=info, step=step, summary=summary)
+    return True
+
+
+def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int, dict[str, Any]] | None:
+    """Train and score one run, its lock held; its step and summary, or None where nothing was to be done."""
     spec, inference = job.spec, settings.scoring.inference
     if spec.source is None:  # before anything is trained; a file may say otherwise of itself
         check_tileable(registry().find("model", spec.model.name).tileable, inference)
@@ -115,6 +132,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         is_trained = is_trained or _has_reached(job, record, paths, settings.cadence.patience)
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
+            warn_of_versions(record, paths.id)
     elif folders(paths.checkpoints):
         _log.warning(
             "%s has checkpoints and no run.json, which said on what engine they were made. It goes on with "
@@ -158,12 +176,9 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         _close(paths, "done" if is_done else "failed", None if is_done else reason)
         raise SrbenchError(reason) from error
     if is_done and not made:
-        return False
+        return None
     _close(paths, "done")
-    host().emit(
-        "run_finished", run=RunInfo(paths.id, paths.directory, spec.data()), step=step, summary=summary
-    )
-    return True
+    return step, summary
 
 
 def _check_saved(record: RunRecord, paths: RunPaths) -> None:

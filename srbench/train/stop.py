@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from srbench.errors import StoppedError, UsageError
+from srbench.errors import EndedAtOnce, StoppedError, UsageError
 
 ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command goes on from there."
 
@@ -81,7 +81,7 @@ class Stop:
         def ask(number: int, frame: FrameType | None) -> None:
             if self._signal is not None and number == signal.SIGINT:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
-                raise SystemExit(130)
+                raise EndedAtOnce(130)
             self._signal = names[signal.Signals(number)]
             if self._at_once:
                 self.check()

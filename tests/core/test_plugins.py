@@ -202,7 +202,7 @@ def test_an_event_hook_that_raises_is_reported_and_stops_nothing(caplog):
     logging.getLogger("srbench").propagate = True
     host.emit("checkpoint_saved", run=None, step=7)
     assert seen == [7]
-    assert "checkpoint_saved of plugin bad failed (ValueError: disk on fire)" in caplog.text
+    assert "checkpoint_saved of plugin bad (bad-dist) failed (ValueError: disk on fire)." in caplog.text
 
 
 @pytest.mark.parametrize("as_text", [False, True])
