@@ -16,8 +16,8 @@ def show_plan(asked: "Prepared") -> None:
 
     settings = asked.settings
     found = forecast(
-        asked.jobs, asked.results, pick_device(str(settings.device)), settings.determinism, settings.processes,
-        asked.stop.check, quiet=settings.quiet,
+        asked.jobs, asked.results, pick_device(str(settings.device)), settings.determinism,
+        settings.processes, asked.stop.check, quiet=settings.quiet,
     )  # fmt: skip
     for one in found:
         typer.echo(_line(one))

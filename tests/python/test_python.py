@@ -153,7 +153,7 @@ def test_a_suite_is_run_and_shown(store, tmp_path):
 def test_the_options_in_python_are_those_of_srbench_run():
     from srbench.cli.app import app
 
-    command = typer.main.get_command(app).commands["run"]
+    command = typer.main.get_command(app).get_command(None, "run")
     typed = {one.name for one in command.params} - {"help", "dry_run", "suite"}
     assert set(typing.get_type_hints(RunOptions)) == typed
 
