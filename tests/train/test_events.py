@@ -126,6 +126,8 @@ def test_each_sitting_starts_once_and_ends_once_and_tells_of_no_step_twice(pictu
         if "run_started" in names(sitting):
             assert names(sitting)[0] == "run_started"
             assert sitting[0][1]["step"] == len(of(told[:before], "step_finished"))
+            evaluated = [one["step"] for one in of(told[:before], "evaluation_finished")]
+            assert sitting[0][1]["evaluated"] == max(evaluated, default=0)
         assert names(sitting)[-1] in ENDS
         if outcome.error is not None:
             assert of(sitting, "run_stopped")[0]["reason"] == str(outcome.error)
