@@ -11,7 +11,7 @@ from srbench.cli import options
 from srbench.errors import SrbenchError, StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from srbench.executors.local import Outcome
+    from srbench.executors.contract import Executor, Outcome
     from srbench.plan import Job
 
 
@@ -50,6 +50,8 @@ def run(
     lpips_weights: options.LpipsWeights = None,
     save_images: options.SaveImages = 0,
     device: options.Device = "auto",
+    executor: options.Executor = "local",
+    jobs: options.Jobs = None,
     processes: options.Processes = 1,
     determinism: options.Determinism = "exact",
     save_every: options.SaveEvery = 60.0,
@@ -76,30 +78,30 @@ def run(
     with stop.listening():
         with stop.at_once():
             from srbench.cli.scoring import scoring_of, use_lpips_weights
-            from srbench.executors.local import Settings, execute
+            from srbench.cli.typed import typed_list, typed_one
+            from srbench.executors.contract import Settings
             from srbench.grammar import split_list
             from srbench.plan import Request, plan
             from srbench.plan.settings import Budget
             from srbench.store.layout import default_results
-            from srbench.train.device import check_processes, pick_device
             from srbench.train.loop import Cadence
 
-            typed = {
+            given = {
                 "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
                 "clip": clip, "ema": ema,
             }  # fmt: skip
             request = Request(
-                models=tuple(split_list(model or [])),
-                losses=tuple(split_list(loss or [])),
-                datasets=tuple(split_list(dataset or ([] if init or fork else ["sample"]))),
+                models=tuple(typed_list("model", model)),
+                losses=tuple(typed_list("loss", loss)),
+                datasets=tuple(typed_list("dataset", dataset) or (() if init or fork else ("sample",))),
                 channels=tuple(channels or ()),
                 scales=tuple(_scale(item) for item in split_list(scale or [])),
                 seeds=tuple(seed or ()),
-                tests=tuple(split_list(test or [])),
+                tests=tuple(typed_list("dataset", test)),
                 recipe=recipe,
-                degradation=degradation,
+                degradation=degradation and typed_one("degradation", degradation),
                 precision=precision,
-                settings={key: value for key, value in typed.items() if value is not None},
+                settings={key: value for key, value in given.items() if value is not None},
                 budget=Budget(steps, epochs),
             )
             use_lpips_weights(lpips_weights)  # a loss may need them too
@@ -112,13 +114,12 @@ def run(
                     if init is not None
                     else Begin("fork", str(fork), _kept(fork_optimizer))
                 )
-                jobs = jobs_from(request, begin, folder)
+                planned = jobs_from(request, begin, folder)
             else:
-                jobs = plan(request)
-            where = pick_device(device)
-            check_processes(processes, device, where)
+                planned = plan(request)
+            place = _executor(executor, jobs)
             settings = Settings(
-                device=where,
+                device=device,
                 determinism=determinism,  # type: ignore[arg-type]
                 cadence=Cadence(save_every, eval_every, patience),
                 scoring=scoring_of(
@@ -133,11 +134,12 @@ def run(
                 provenance={"command": ["srbench", *sys.argv[1:]]},
                 quiet=context.obj["quiet"],
                 processes=processes,
+                lpips_weights=lpips_weights,
             )
             if dry_run:
-                _show_plan(jobs, folder)
+                _show_plan(planned, folder)
                 return
-        outcomes = execute(jobs, folder, settings, stop)
+        outcomes = place.execute(planned, folder, settings, stop)
     report(outcomes)
 
 
@@ -156,6 +158,21 @@ def _kept(text: str | None) -> Literal["keep", "reset"]:
     if text not in (None, "keep", "reset"):
         raise UsageError(f"--fork-optimizer {text} is neither keep nor reset.")
     return "reset" if text == "reset" else "keep"
+
+
+def _executor(text: str, jobs: int | None) -> "Executor":
+    """The executor as typed; `--jobs N` is short for its parameter `jobs`."""
+    from srbench.cli.typed import typed_one
+    from srbench.grammar import parse_term
+    from srbench.registry import registry
+
+    term = parse_term(typed_one("executor", text))
+    component = registry().find("executor", term.name)
+    if jobs is not None and "jobs" in term.parameters:
+        raise UsageError(f"--jobs and --executor {text} both say how many runs at once. Give one of them.")
+    more = {} if jobs is None else {"jobs": jobs}
+    built: Executor = component.make(**component.settings({**term.parameters, **more}))
+    return built
 
 
 def _scale(text: str) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_SCALE = 4
+DEFAULT_DEGRADATION = "bicubic"
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _job(
     degradation = (
         base.degradation
         if base and request.degradation is None
-        else component_spec("degradation", request.degradation or "bicubic")
+        else component_spec("degradation", request.degradation or DEFAULT_DEGRADATION)
     )
     # Built once now, so that a value it refuses is found before anything is written.
     registry().find("degradation", degradation.name).make(**degradation.params)

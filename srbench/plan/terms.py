@@ -55,7 +55,7 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         UsageError: an unknown name, parameter or weight, or a loss of RGB pictures where there is one plane.
     """
     typed = parse_sum(text)
-    trainers = [term for term in typed if _is_trainer(term.name)]
+    trainers = [term for term in typed if registry().find_loss(term.name).kind == "trainer"]
     if trainers:
         return (_trainer_term(trainers[0], alone=len(typed) == 1),)
     terms = []
@@ -73,11 +73,6 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
         terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=loss_facts(loss, params)))
     return tuple(terms)
-
-
-def _is_trainer(name: str) -> bool:
-    bare = name.rpartition("/")[2]
-    return bare in registry().names("trainer") and bare not in registry().names("loss")
 
 
 def _trainer_term(term: Term, *, alone: bool) -> LossSpec:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from srbench.evaluate.scoring import Scoring, resolve_metrics
-from srbench.executors.local import Settings, execute
+from srbench.executors.contract import Settings
+from srbench.executors.local import execute
 from srbench.plan import Request, plan
 from srbench.plan.settings import Budget
 from srbench.store.history import read_lines

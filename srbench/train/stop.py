@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from srbench.errors import StoppedError, UsageError
+from srbench.errors import EndedAtOnce, StoppedError, UsageError
 
 ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command goes on from there."
 
@@ -23,11 +23,14 @@ class Stop:
 
     Args:
         max_time_s: stop this many seconds from now; None: no limit.
+        left_s: of these, how many are left, where another process has used some of them up.
     """
 
-    def __init__(self, max_time_s: float | None = None) -> None:
-        self._deadline = None if max_time_s is None else time.monotonic() + max_time_s
-        self._max_time_s = max_time_s
+    def __init__(self, max_time_s: float | None = None, left_s: float | None = None) -> None:
+        self._deadline = (
+            None if max_time_s is None else time.monotonic() + (max_time_s if left_s is None else left_s)
+        )
+        self.max_time_s = max_time_s
         self._signal: str | None = None
         self.reserve_s = 0.0
         self._at_once = False
@@ -35,11 +38,17 @@ class Stop:
     @property
     def reason(self) -> str | None:
         """Why to stop (`Ctrl-C`, `SIGTERM`, the time limit), or None to go on."""
-        if self._signal is None and self._left_s() <= self.reserve_s:
-            return f"reaching --max-time {format_duration(self._max_time_s or 0)}"
+        if self._signal is None and self.left_s <= self.reserve_s:
+            return f"reaching --max-time {format_duration(self.max_time_s or 0)}"
         return self._signal
 
-    def _left_s(self) -> float:
+    def ask(self, reason: str) -> None:
+        """Ask to stop, as a signal would; from any thread."""
+        self._signal = self._signal or reason
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the limit; infinite where there is none."""
         return math.inf if self._deadline is None else self._deadline - time.monotonic()
 
     def check(self) -> None:
@@ -76,7 +85,7 @@ class Stop:
         def ask(number: int, frame: FrameType | None) -> None:
             if self._signal is not None and number == signal.SIGINT:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
-                raise SystemExit(130)
+                raise EndedAtOnce(130)
             self._signal = names[signal.Signals(number)]
             if self._at_once:
                 self.check()
