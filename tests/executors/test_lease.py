@@ -215,3 +215,12 @@ def test_a_store_without_locks_is_shared_by_names_alone(paths, monkeypatch):
         monkeypatch.setattr(lease, "_HOST", ELSEWHERE)
         monkeypatch.setattr(lease, "STALE_S", 60)
         assert is_locked(paths)
+
+
+def test_a_dead_process_that_nobody_has_waited_for_holds_nothing():
+    """In a container without init, it stays in the table of processes for good."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    owner = lease.Owner(lease._HOST, process.pid, moment())
+    assert owner.is_alive is False
+    process.wait()
