@@ -46,7 +46,7 @@ def left_by(paths, host=ELSEWHERE, pid=7, seconds_ago=0.0):
     paths.lock.touch()
     name = {"host": host, "pid": pid, "since": moment(seconds_ago)}
     paths.lock_owner.write_text(json.dumps(name))
-    paths.lock_beat.write_text(moment(seconds_ago))
+    paths.lock_beat.write_text((datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat())
 
 
 def seconds_to_hold(paths):
