@@ -8,6 +8,7 @@ from srbench.types import Better, RegisterDegradation, RegisterExecutor, Registe
 
 COMMANDS: Mapping[str, str] = {
     "run": "srbench.cli.run:run",
+    "suite": "srbench.cli.suite:app",
     "table": "srbench.cli.table:table",
     "runs": "srbench.cli.runs:app",
     "checkpoint": "srbench.cli.checkpoint:app",

@@ -173,8 +173,13 @@ def register_commands(register: RegisterCommand) -> None:
 
 
 @hookspec
-def run_started(run: RunInfo, step: int) -> None:
-    """A run begins to train, from `step` (0, or where its checkpoint left it)."""
+def run_started(run: RunInfo, step: int, evaluated: int) -> None:
+    """A run begins to train, from `step` (0, or where its checkpoint left it).
+
+    `evaluated` is the step of the last evaluation that is kept (0: of none). What was told before of later
+    ones comes again, with the same numbers. After this comes one of `run_finished`, `run_stopped` and
+    `run_failed`, unless the process is killed.
+    """
 
 
 @hookspec
@@ -188,6 +193,14 @@ def epoch_finished(run: RunInfo, step: int, epoch: int) -> None:
 
 
 @hookspec
+def evaluation_finished(run: RunInfo, step: int, line: Mapping[str, object], learning_rate: float) -> None:
+    """An evaluation is done and stored; `line` is what history.jsonl holds of it.
+
+    `learning_rate` is that of the step before.
+    """
+
+
+@hookspec
 def checkpoint_saved(run: RunInfo, step: int) -> None:
     """A checkpoint is on disk, complete and verified by its manifest."""
 
@@ -198,5 +211,10 @@ def run_finished(run: RunInfo, step: int, summary: Mapping[str, object]) -> None
 
 
 @hookspec
-def run_failed(run: RunInfo, error: Exception) -> None:
-    """A run stopped with an error; its last good checkpoint is kept."""
+def run_stopped(run: RunInfo, reason: str) -> None:
+    """Work on a run was stopped on request, by a signal or the time limit; the same command goes on."""
+
+
+@hookspec
+def run_failed(run: RunInfo, reason: str) -> None:
+    """Work on a run ended with an error, before its training, in it, or in scoring; `reason` says which."""

@@ -1,6 +1,7 @@
 """Find plugins, load each on its own, and keep what went wrong beside what went right."""
 
 import contextlib
+import copy
 import importlib.metadata
 import logging
 import sys
@@ -57,6 +58,7 @@ class PluginHost:
         self.manager = pluggy.PluginManager("srbench")
         self.manager.add_hookspecs(hookspecs)
         self._found: dict[str, Plugin] = {}
+        self._reported: set[tuple[Plugin, str]] = set()
         self.left_out: list[Plugin] = []
         self.load(entry_points, Selection())
 
@@ -95,14 +97,22 @@ class PluginHost:
         return [(self._found[call.plugin_name], call.function) for call in calls]
 
     def emit(self, event: str, **arguments: Any) -> None:
-        """Call an event hook of every plugin; one that raises is reported and never stops the caller."""
+        """Call an event hook of every plugin, each with a copy of `arguments` that it may change.
+
+        One that raises never stops the caller. It is reported once a plugin and event.
+        """
         for plugin, call in self.implementations(event):
             try:
-                call(**called_with(call, arguments))
-            except Exception as error:
-                _log.warning(
-                    "The hook %s of plugin %s failed (%s); going on.", event, plugin.name, one_line(error)
-                )
+                call(**called_with(call, copy.deepcopy(arguments)))
+            except PASSED_ON:
+                raise
+            except BaseException as error:
+                if (plugin, event) not in self._reported:
+                    self._reported.add((plugin, event))
+                    _log.warning(
+                        "The hook %s of plugin %s (%s) failed (%s). Runs go on; this is said once.",
+                        event, plugin.name, plugin.dist, one_line(error),
+                    )  # fmt: skip
 
     def fail(self, plugin: Plugin, error: BaseException) -> None:
         """Take one of `plugins` out again, events too, and record what went wrong after it had loaded."""

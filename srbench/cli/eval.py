@@ -8,8 +8,8 @@ import typer
 
 from srbench.cli import options
 from srbench.cli.run import report
-from srbench.cli.scoring import scoring_of, use_lpips_weights
 from srbench.errors import UsageError
+from srbench.python.scoring import scoring_of, use_lpips_weights
 
 if TYPE_CHECKING:
     from srbench.executors.contract import Outcome
@@ -60,12 +60,12 @@ def evaluate_run(
 
     with Stop().listening() as stop:
         with stop.at_once():
-            from srbench.cli.typed import typed_list, typed_one
             from srbench.datasets import scored_sets
             from srbench.executors.contract import Settings
             from srbench.executors.local import execute, score_stored
             from srbench.foreign.jobs import pictures_jobs, weights_jobs
             from srbench.plan import DEFAULT_DEGRADATION
+            from srbench.python.typed import typed_list, typed_one
             from srbench.store.layout import default_results
             from srbench.store.runs import find_run
             from srbench.train.device import pick_device

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ from srbench.metrics.backbones import set_weights_dir
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable
-from srbench.providers import check_providers, providers
+from srbench.providers import check_providers, providers, warn_of_versions
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
@@ -79,18 +80,31 @@ def run_job(
         stop.check()
         with run_lock(paths, stop.check):
             held()
-            return Outcome(paths.id, did_anything=_do(job, paths, settings, stop))
-    except StoppedError as error:
-        return Outcome(paths.id, error)
-    except RunLockedError as error:
-        return Outcome(paths.id, error)  # it has not failed: another process works on it
+            return Outcome(paths.id, did_anything=_told(job, paths, settings, stop))
     except SrbenchError as error:
-        host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), error=error)
         return Outcome(paths.id, error)
 
 
-def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
-    """Train and score one run, its lock held; returns whether there was anything to do."""
+def _told(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
+    """As `_do`, and plugins are told how it ended while the lock is still held."""
+    info = RunInfo(paths.id, paths.directory, job.spec.data())
+    try:
+        finished = _do(job, paths, settings, stop)
+    except StoppedError as error:
+        host().emit("run_stopped", run=info, reason=str(error))
+        raise
+    except SrbenchError as error:
+        host().emit("run_failed", run=info, reason=str(error))
+        raise
+    if finished is None:
+        return False
+    step, summary = finished
+    host().emit("run_finished", run=info, step=step, summary=summary)
+    return True
+
+
+def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int, dict[str, Any]] | None:
+    """Train and score one run, its lock held; its step and summary, or None where nothing was to be done."""
     spec, inference = job.spec, settings.scoring.inference
     device = pick_device(str(settings.device))
     if settings.lpips_weights is not None:
@@ -114,6 +128,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         is_trained = is_trained or _has_reached(job, record, paths, settings.cadence.patience)
         if not is_trained:
             warn_of_changes(record.engine, engine, paths.id)
+            warn_of_versions(record, paths.id)
     elif folders(paths.checkpoints):
         _log.warning(
             "%s has checkpoints and no run.json, which said on what engine they were made. It goes on with "
@@ -164,12 +179,9 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
         _close(paths, "done" if is_done else "failed", None if is_done else reason)
         raise SrbenchError(reason) from error
     if is_done and not made:
-        return False
+        return None
     _close(paths, "done")
-    host().emit(
-        "run_finished", run=RunInfo(paths.id, paths.directory, spec.data()), step=step, summary=summary
-    )
-    return True
+    return step, summary
 
 
 def _check_saved(record: RunRecord, paths: RunPaths) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from srbench.errors import StoppedError, UsageError
+from srbench.errors import EndedAtOnce, StoppedError, UsageError
 
 ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command goes on from there."
 
@@ -27,9 +27,8 @@ class Stop:
     """
 
     def __init__(self, max_time_s: float | None = None, left_s: float | None = None) -> None:
-        self._deadline = (
-            None if max_time_s is None else time.monotonic() + (max_time_s if left_s is None else left_s)
-        )
+        self._began = time.monotonic()
+        self._left_s = max_time_s if left_s is None else left_s
         self.max_time_s = max_time_s
         self._signal: str | None = None
         self.reserve_s = 0.0
@@ -46,10 +45,15 @@ class Stop:
         """Ask to stop, as a signal would; from any thread."""
         self._signal = self._signal or reason
 
+    def limit(self, max_time_s: float) -> None:
+        """Stop no later than so many seconds after it was made."""
+        self.max_time_s = min(max_time_s, math.inf if self.max_time_s is None else self.max_time_s)
+        self._left_s = self.max_time_s if self._left_s is None else min(self._left_s, self.max_time_s)
+
     @property
     def left_s(self) -> float:
         """Seconds until the limit; infinite where there is none."""
-        return math.inf if self._deadline is None else self._deadline - time.monotonic()
+        return math.inf if self._left_s is None else self._began + self._left_s - time.monotonic()
 
     def check(self) -> None:
         """Stop here if asked to: for loops that have nothing of their own to save.
@@ -85,7 +89,7 @@ class Stop:
         def ask(number: int, frame: FrameType | None) -> None:
             if self._signal is not None and number == signal.SIGINT:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
-                raise SystemExit(130)
+                raise EndedAtOnce(130)
             self._signal = names[signal.Signals(number)]
             if self._at_once:
                 self.check()
