@@ -55,7 +55,7 @@ def run_finished(run):
 
 
 @hookimpl
-def run_failed(run, error):
+def run_failed(run):
     note("failed", run.id, os.getpid())
 '''
 

@@ -229,7 +229,7 @@ class Queue:
         assert error is not None
         self._record(job, error)
         paths = self._paths(job)
-        host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), error=error)
+        host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), reason=str(error))
 
     def _record(self, job: Job, error: SrbenchError) -> None:
         paths = self._paths(job)
