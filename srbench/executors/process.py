@@ -96,8 +96,8 @@ class RunProcess:
                 self._process.start()
         except (AttributeError, TypeError, ValueError) as error:  # what pickling raises
             raise SrbenchError(
-                f"{self.paths.id} cannot be handed to a process of its own ({error}). A plugin registers "
-                "what is no import string and no function of a module; mend it, or do one run at a time."
+                f"{self.paths.id} cannot be handed to a process of its own ({error}). A plugin gives what "
+                "cannot be pickled; mend it, or do one run at a time."
             ) from error
         finally:
             theirs.close()

@@ -38,7 +38,7 @@ def quick(monkeypatch):
 
 
 def moment(seconds_ago=0.0):
-    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds")
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
 
 
 def left_by(paths, host=ELSEWHERE, pid=7, seconds_ago=0.0):
