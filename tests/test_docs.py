@@ -26,7 +26,7 @@ from srbench.plugins import PluginHost
 from srbench.registry import Registry, registry
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
-from srbench.table import KEYS
+from srbench.tables import KEYS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

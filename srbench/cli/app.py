@@ -64,6 +64,7 @@ def _add(name: str, module: str, attribute: str) -> None:
 
 
 _add("run", "run", "run")
+_add("suite", "suite", "app")
 _add("table", "table", "table")
 _add("runs", "runs", "app")
 _add("checkpoint", "checkpoint", "app")

@@ -8,8 +8,8 @@ import typer
 
 from srbench.cli import options
 from srbench.cli.run import report
-from srbench.cli.scoring import scoring_of, use_lpips_weights
 from srbench.errors import UsageError
+from srbench.python.scoring import scoring_of, use_lpips_weights
 
 if TYPE_CHECKING:
     from srbench.executors.local import Outcome

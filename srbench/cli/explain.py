@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from srbench.cli.options import Device, LpipsWeights, Results
-from srbench.cli.scoring import use_lpips_weights
 from srbench.errors import UsageError
+from srbench.python.scoring import use_lpips_weights
 
 
 def explain(

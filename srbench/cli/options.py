@@ -168,12 +168,44 @@ Scale = Annotated[
     ),
 ]
 Seed = Annotated[
-    list[int] | None,
+    list[str] | None,
     typer.Option(
         metavar="NUMBER",
         rich_help_panel=_AXIS,
-        help="Seed of initialisation, order and crops, 0 unless given. Repeat the option for several.",
+        help="Seed of initialisation, order and crops, 0 unless given; init=1,order=2 sets them apart. "
+        "Repeat the option for several.",
     ),
+]
+Degradations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--degradation",
+        metavar="NAME",
+        rich_help_panel=_AXIS,
+        help="How LR is made from HR, bicubic unless given. bicubic:round=false leaves LR unrounded, as "
+        "LapSRN's paper does.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=VALUE,…",
+        rich_help_panel=_AXIS,
+        help="Only those runs of the matrix that fit: --only model=lapsrn,seed=1. Repeat the option to add "
+        "others.",
+    ),
+]
+Rerun = Annotated[
+    str | None,
+    typer.Option(
+        metavar="failed",
+        rich_help_panel=_AXIS,
+        help="Only those runs of the matrix that failed before.",
+    ),
+]
+Suite = Annotated[
+    Path | None,
+    typer.Argument(metavar="SUITE.toml", help="A suite file; srbench suite check says what it spans."),
 ]
 Steps = Annotated[
     int | None,

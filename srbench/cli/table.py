@@ -70,8 +70,8 @@ def table(
     from srbench.cli.runs import read_store
     from srbench.errors import UsageError
     from srbench.grammar import split_list
-    from srbench.table import render
-    from srbench.table.cost import render_cost
+    from srbench.tables import render
+    from srbench.tables.cost import render_cost
 
     metrics = split_list(metric) if metric else None
     tests = split_list(test) if test else None
@@ -87,7 +87,7 @@ def table(
 
             measure_missing(scored, pick_device("auto"), stop.check, quiet=context.obj["quiet"])
     if protocol:
-        from srbench.table.protocols import render_protocols, used_protocols
+        from srbench.tables.protocols import render_protocols, used_protocols
 
         if format not in ("rich", "md", "json"):
             raise UsageError(f"--protocol is shown as rich, md or json, not as {format}.")

@@ -26,8 +26,7 @@ class Stop:
     """
 
     def __init__(self, max_time_s: float | None = None) -> None:
-        self._deadline = None if max_time_s is None else time.monotonic() + max_time_s
-        self._max_time_s = max_time_s
+        self._began, self._max_time_s = time.monotonic(), max_time_s
         self._signal: str | None = None
         self.reserve_s = 0.0
         self._at_once = False
@@ -39,8 +38,14 @@ class Stop:
             return f"reaching --max-time {format_duration(self._max_time_s or 0)}"
         return self._signal
 
+    def limit(self, max_time_s: float) -> None:
+        """Stop no later than so many seconds after it was made."""
+        self._max_time_s = min(max_time_s, math.inf if self._max_time_s is None else self._max_time_s)
+
     def _left_s(self) -> float:
-        return math.inf if self._deadline is None else self._deadline - time.monotonic()
+        if self._max_time_s is None:
+            return math.inf
+        return self._began + self._max_time_s - time.monotonic()
 
     def check(self) -> None:
         """Stop here if asked to: for loops that have nothing of their own to save.

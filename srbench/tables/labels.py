@@ -28,7 +28,7 @@ class Labels:
     loss: str | None
     channels: Channels | None
     dataset: str | None
-    seed: int | None
+    seed: int | str | None
     settings: str | None = None
 
 
@@ -91,9 +91,16 @@ def _labels(run: StoredRun, named: set[_Key]) -> Labels:
         loss=loss or None,
         channels=spec["channels"],
         dataset=_component("dataset", spec["dataset"], named) if spec["dataset"] else None,
-        seed=spec["seed"],
+        seed=_seed(spec["seed"]),
         settings=" ".join(settings) or None,
     )
+
+
+def _seed(seed: int | Mapping[str, int] | None) -> int | str | None:
+    """`init=1 order=2` where a run has several: those that are not 0."""
+    if not isinstance(seed, Mapping):
+        return seed
+    return " ".join(f"{name}={value}" for name, value in seed.items() if value)
 
 
 def _component(field: str, component: Mapping[str, Any], named: set[_Key]) -> str:
