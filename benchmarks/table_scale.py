@@ -1,16 +1,15 @@
-"""`srbench table` and `srbench runs` on stores of 100, 1,000 and 10,000 runs: seconds, memory, and how they grow.
+"""`srbench table` and `srbench runs` on stores of 100, 1,000 and 10,000 runs: seconds, memory, how they grow.
 
     python benchmarks/table_scale.py [--runs 100,1000,10000] [--folder DIR]
 
-A run has scores of 8 metrics on 4 planes at 2 scales for 100 pictures: 6,400. Each has values of its own, near
-enough to its neighbours' that paired tests have work to do; intervals in summaries are made of the values'
+A run has scores of 8 metrics on 4 planes at 2 scales for 100 pictures: 6,400. Each has values of its own, so
+near its neighbours' that paired tests have work to do; intervals in summaries are made of the values'
 spread, since a bootstrap of a million series would take hours. The store is removed at the end; 10,000 runs
 take 2 GB.
 
-Cold is the first `srbench table` of a store, warm the best of the later ones; both are whole processes, run on
-one core where the system lets a process be bound. CPU seconds are given beside wall-clock seconds: on a busy
-machine they alone mean something. Goals for 10,000 runs: cold in 20 s, warm in 1.5 s, under 2 GiB, and time that
-grows no faster than the number of runs.
+Cold is the first `srbench table` of a store, warm the best of the later ones; both are whole processes. CPU
+seconds are given beside those of the clock: on a busy machine they alone mean something. Goals for 10,000
+runs: cold in 20 s, warm in 1.5 s, under 2 GiB, and time that grows no faster than the number of runs.
 """
 
 import argparse
@@ -25,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +60,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", default="100,1000,10000", help="sizes of the store, in rising order")
-    parser.add_argument("--folder", type=Path, help="where to make it; default: the folder for temporary files")
+    parser.add_argument(
+        "--folder", type=Path, help="where to make it; default: the folder for temporary files"
+    )
     parser.add_argument("--turns", type=int, default=3, help="of the warm table, of which the best counts")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.runs.split(",")]
@@ -83,7 +84,7 @@ def main() -> None:
 
 
 def specs() -> Iterator[RunSpec]:
-    """Bicubic, and then as many others as anybody wants: three losses and two learning rates a model, then seeds."""
+    """Bicubic, and then others without end: three losses and two learning rates a model, then seeds."""
     bicubic = ComponentSpec(name="bicubic", params={"round": True})
     nothing = dict.fromkeys(set(RunSpec.model_fields) - {"model", "scale", "degradation"})
     yield RunSpec(model=ComponentSpec(name="bicubic"), scale=4, degradation=bicubic, **nothing)
@@ -129,9 +130,8 @@ def template(folder: Path, step: int) -> Template:
         protocols[protocol.hash] = protocol.model_dump(mode="json")
         for picture in range(PICTURES):
             value = level * (1 + 0.08 * hard[picture] + 0.002 * random.normal())
-            scores.append(
-                Score(step, "sample", TEST, f"picture-{picture:03}", plane, scale, 4, metric, value, protocol.hash)
-            )  # fmt: skip
+            image = f"picture-{picture:03}"
+            scores.append(Score(step, "sample", TEST, image, plane, scale, 4, metric, value, protocol.hash))
     paths = RunPaths(folder / "template")
     paths.directory.mkdir(parents=True)
     write_scores(paths, scores, protocols)
@@ -234,7 +234,9 @@ def run(root: Path, cache: Path, *command: str) -> Cost:
     wall_s = time.perf_counter() - began
     if os.waitstatus_to_exitcode(status):
         sys.exit(f"{' '.join(command)} failed: {said}")
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    return Cost(
+        wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    )
 
 
 def print_figures(size: int, costs: dict[str, Cost]) -> None:
@@ -242,13 +244,16 @@ def print_figures(size: int, costs: dict[str, Cost]) -> None:
     load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     print(f"\n{size:,} runs{load}")
     for name, cost in costs.items():
-        print(f"  {name:<24} {cost.wall_s:6.2f} s, {cost.cpu_s:6.2f} s of CPU, {cost.memory_bytes / 2**20:6.0f} MiB")
+        print(
+            f"  {name:<24} {cost.wall_s:6.2f} s, {cost.cpu_s:6.2f} s of CPU, "
+            f"{cost.memory_bytes / 2**20:6.0f} MiB"
+        )
 
 
 def print_growth(measured: Sequence[tuple[int, dict[str, Cost]]]) -> None:
     """The exponent of the number of runs, of CPU seconds between neighbouring sizes: 1 is linear."""
     print()
-    for (few, before), (many, after) in zip(measured, measured[1:], strict=False):
+    for (few, before), (many, after) in pairwise(measured):
         for name, cost in after.items():
             exponent = math.log(cost.cpu_s / before[name].cpu_s) / math.log(many / few)
             print(f"  {name:<24} grows as runs^{exponent:.2f} from {few:,} to {many:,} runs")

@@ -1,5 +1,6 @@
 """`srbench runs`: what is in the store, how far it is, and removing of it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,8 @@ import typer
 from srbench.cli.options import Results
 
 if TYPE_CHECKING:
+    from srbench.errors import StoreError
+    from srbench.store.index import Index
     from srbench.store.runs import StoredRun
 
 app = typer.Typer(invoke_without_command=True)
@@ -22,9 +25,30 @@ def read_store(results: Path | None) -> "tuple[list[StoredRun], bool]":
     Raises:
         UsageError: the folder does not exist.
     """
+    from srbench.store.runs import list_runs
+
+    root = _root(results)
+    runs, errors = list_runs(root)
+    _say_what_is_wrong(root, errors, bool(runs))
+    return runs, bool(errors)
+
+
+def index_store(results: Path | None) -> "Index":
+    """The same from the index of the store: for commands that must stay fast with many runs.
+
+    Raises:
+        UsageError: the folder does not exist.
+    """
+    from srbench.store.index import read_index
+
+    index = read_index(_root(results))
+    _say_what_is_wrong(index.root, index.errors, bool(index.runs))
+    return index
+
+
+def _root(results: Path | None) -> Path:
     from srbench.errors import UsageError
     from srbench.store.layout import default_results
-    from srbench.store.runs import list_runs
 
     root = results or default_results()
     if not root.is_dir():
@@ -32,16 +56,18 @@ def read_store(results: Path | None) -> "tuple[list[StoredRun], bool]":
             f"There is no store at {root}. srbench run makes one there with its first run; "
             "SRBENCH_RESULTS or --results DIR names another."
         )
-    runs, errors = list_runs(root)
+    return root
+
+
+def _say_what_is_wrong(root: Path, errors: "Sequence[StoreError]", has_runs: bool) -> None:
     for error in errors:
         typer.echo(str(error), err=True)
-    if not runs and not errors:
+    if not has_runs and not errors:
         typer.echo(
             f"No run is stored in {root} yet. Make one with srbench run, or name another store by "
             "SRBENCH_RESULTS or --results DIR.",
             err=True,
         )
-    return runs, bool(errors)
 
 
 @app.callback()

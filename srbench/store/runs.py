@@ -1,7 +1,7 @@
 """run.json: what a run is, how far it has come and where its parts came from."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,13 +117,13 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
     return summary
 
 
-def list_runs(root: Path) -> tuple[list[StoredRun], list[StoreError]]:
-    """Every run under `root`, sorted by id, and an error for each that cannot be read."""
+def list_runs(root: Path, ids: Iterable[str] | None = None) -> tuple[list[StoredRun], list[StoreError]]:
+    """Every run under `root`, or those of `ids`, sorted by id, and an error for each that cannot be read."""
     runs: list[StoredRun] = []
     errors: list[StoreError] = []
     if not root.is_dir():
         return runs, errors
-    for directory in sorted(root.iterdir()):
+    for directory in sorted(root.iterdir() if ids is None else (root / one for one in ids)):
         paths = RunPaths(directory)
         if not paths.run.is_file():
             continue

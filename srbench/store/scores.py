@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from srbench.errors import StoreError
 from srbench.files import canonical_json, parse_json, write_atomic
+from srbench.store.columns import to_numpy
 from srbench.store.layout import RunPaths
 
 
@@ -138,7 +139,7 @@ def _damaged(paths: RunPaths, error: Exception) -> StoreError:
 def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[Any]]:
     """A number for each row, and what the numbers stand for."""
     encoded = column.combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    return to_numpy(encoded.indices), encoded.dictionary.to_pylist()
 
 
 def write_scores(paths: RunPaths, scores: Sequence[Score], protocols: Mapping[str, Any]) -> None:
