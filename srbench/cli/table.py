@@ -41,15 +41,15 @@ def table(
         ),
     ] = False,
     top: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Where a block has more rows than N, show those of the N best values in its leading column "
-            "(the first metric, on luma where it is there), bicubic, and the best of every other column. csv "
-            "and json always have all.",
+            help="Of a block with more than N rows show those of the N best values in its leading column "
+            "(the first metric, on luma where it is there), bicubic, and the best of every other column. "
+            "Default: 30 of blocks with more than 60 rows. csv and json always have all.",
         ),
-    ] = 50,
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every row, however many there are.")] = False,
     protocol: Annotated[
         bool,

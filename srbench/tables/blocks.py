@@ -400,10 +400,13 @@ def _flat(
     block: Block, items: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, Any]]]
 ) -> dict[str, str]:
     found: dict[str, set[str]] = {}
-    for row in block.rows:
-        for column in row.scores:
-            for key, value in items(column.metric, row.protocol(column)):
-                found.setdefault(key, set()).add(value_text(value))
+    # Most rows share their protocols, and a table may have many rows.
+    protocols = {
+        (column.metric, score["protocol"]): row for row in block.rows for column, score in row.scores.items()
+    }
+    for (metric, key), row in protocols.items():
+        for name, value in items(metric, row.protocols[key]):
+            found.setdefault(name, set()).add(value_text(value))
     keys = sorted(found, key=lambda key: _CONDITIONS.index(key) if key in _CONDITIONS else len(_CONDITIONS))
     return {key: "/".join(sorted(found[key])) for key in keys}
 

@@ -138,10 +138,14 @@ class Row:
         value = getattr(self.labels, name)
         return "" if value is None else str(value)
 
+    @property
+    def protocols(self) -> Mapping[str, Any]:
+        """Hash → what a score of this run depends on."""
+        return self.run.summary["protocols"] if self.run.summary else {}
+
     def protocol(self, column: Column) -> dict[str, Any]:
         """What the score in `column` depends on."""
-        protocols = self.run.summary["protocols"] if self.run.summary else {}
-        return dict(protocols[self.scores[column]["protocol"]])
+        return dict(self.protocols[self.scores[column]["protocol"]])
 
 
 def rows_of(
