@@ -8,15 +8,31 @@ from srbench.errors import (
     DatasetError,
     MetricUnavailable,
     PictureError,
+    RunLockedError,
     SizeError,
     UsageError,
     did_you_mean,
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
-from srbench.hookspecs import hookimpl
-from srbench.types import Channels, Dataset, ForeignModel, Picture, Plane, RunInfo
+from srbench.hookspecs import API_VERSION, hookimpl
+from srbench.types import (
+    Channels,
+    Dataset,
+    ForeignModel,
+    Picture,
+    Plane,
+    RegisterDataset,
+    RegisterDegradation,
+    RegisterLoss,
+    RegisterMetric,
+    RegisterModel,
+    RegisterTrainer,
+    RunInfo,
+)
 
 if TYPE_CHECKING:
+    from srbench.executors.contract import Executor, Outcome, Settings
+    from srbench.executors.local import run_job
     from srbench.images.download import is_offline
     from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
@@ -24,10 +40,9 @@ if TYPE_CHECKING:
     from srbench.metrics.lpips import facts as lpips_facts
     from srbench.metrics.lpips import lpips_distance
     from srbench.metrics.published import PublishedFile, find_published
+    from srbench.plan import Job
+    from srbench.train.stop import Stop
     from srbench.train.trainer import Trainer
-
-API_VERSION = 1
-"""Raised when a hook or a guarantee changes in a way that plugins can notice."""
 
 __all__ = [
     "API_VERSION",
@@ -36,16 +51,28 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DatasetFacts",
+    "Executor",
     "Figure",
     "ForeignModel",
+    "Job",
     "Known",
     "MetricUnavailable",
+    "Outcome",
     "Picture",
     "PictureError",
     "Plane",
     "PublishedFile",
+    "RegisterDataset",
+    "RegisterDegradation",
+    "RegisterLoss",
+    "RegisterMetric",
+    "RegisterModel",
+    "RegisterTrainer",
     "RunInfo",
+    "RunLockedError",
+    "Settings",
     "SizeError",
+    "Stop",
     "Trainer",
     "UsageError",
     "build_features",
@@ -59,11 +86,17 @@ __all__ = [
     "lpips_facts",
     "picture_size",
     "resize_bicubic",
+    "run_job",
 ]
 
 
 _LAZY = {
+    "Executor": "srbench.executors.contract:Executor",
+    "Job": "srbench.plan:Job",
+    "Outcome": "srbench.executors.contract:Outcome",
     "PublishedFile": "srbench.metrics.published:PublishedFile",
+    "Settings": "srbench.executors.contract:Settings",
+    "Stop": "srbench.train.stop:Stop",
     "Trainer": "srbench.train.trainer:Trainer",
     "build_features": "srbench.metrics.backbones:build_features",
     "find_published": "srbench.metrics.published:find_published",
@@ -73,6 +106,7 @@ _LAZY = {
     "lpips_facts": "srbench.metrics.lpips:facts",
     "picture_size": "srbench.images.png:picture_size",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",
+    "run_job": "srbench.executors.local:run_job",
 }
 
 

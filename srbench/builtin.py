@@ -1,14 +1,41 @@
 """The core's own plugin: what srbench itself provides, through the same hooks as everyone's."""
 
+from collections.abc import Mapping
+from math import inf
+
 from srbench.hookspecs import hookimpl
-from srbench.types import Better, RegisterDegradation, RegisterMetric
+from srbench.types import Better, RegisterDegradation, RegisterExecutor, RegisterMetric
+
+COMMANDS: Mapping[str, str] = {
+    "run": "srbench.cli.run:run",
+    "suite": "srbench.cli.suite:app",
+    "table": "srbench.cli.table:table",
+    "runs": "srbench.cli.runs:app",
+    "checkpoint": "srbench.cli.checkpoint:app",
+    "prove-resume": "srbench.cli.prove_resume:prove_resume",
+    "eval": "srbench.cli.eval:evaluate_run",
+    "data": "srbench.cli.data:app",
+    "compare": "srbench.cli.compare:compare",
+    "plot": "srbench.cli.plot:plot",
+    "verdict": "srbench.cli.verdict:verdict",
+    "explain": "srbench.cli.explain:explain",
+    "probe": "srbench.cli.probe:probe",
+    "plugins": "srbench.cli.plugins:app",
+}
+"""The core's commands, in the order of `--help`: a function or a `typer.Typer` each, imported when called."""
 
 
 @hookimpl
 def register_metrics(register: RegisterMetric) -> None:
     """PSNR, SSIM, LPIPS, consistency with LR, and the detail that SR has of HR."""
-    register("psnr", "srbench.metrics.psnr:psnr", better="higher", unit="dB")
-    register("ssim", "srbench.metrics.ssim:ssim", better="higher", facts="srbench.metrics.ssim:facts")
+    register("psnr", "srbench.metrics.psnr:psnr", better="higher", unit="dB", bounds=(0, inf))
+    register(
+        "ssim",
+        "srbench.metrics.ssim:ssim",
+        better="higher",
+        facts="srbench.metrics.ssim:facts",
+        bounds=(-1, 1),
+    )
     register(
         "lpips",
         "srbench.metrics.lpips:lpips",
@@ -16,23 +43,36 @@ def register_metrics(register: RegisterMetric) -> None:
         planes=("rgb",),
         facts="srbench.metrics.lpips:facts",
         shows=("net",),
+        bounds=(0, inf),
     )
     register("lr_consistency", "srbench.metrics.consistency:lr_consistency", better="higher", unit="dB")
-    fields: dict[str, Better] = {
-        "detail": "higher",
-        "presence": "higher",
-        "invented": "lower",
-        "slope": "neither",
-        "contrast": "neither",
-        "shift": "neither",
-        "content": "neither",
+    fields: dict[str, tuple[Better, float, float]] = {
+        "detail": ("higher", -inf, inf),
+        "presence": ("higher", 0, inf),
+        "invented": ("lower", 0, inf),
+        "slope": ("neither", -inf, inf),
+        "contrast": ("neither", 0.5, 2),
+        "shift": ("neither", 0, inf),
+        "content": ("neither", 0, 1),
     }
-    for name, better in fields.items():
-        unit = "px" if name == "shift" else ""
-        register(name, "srbench.metrics.detail:detail", better=better, unit=unit, field=name)
+    for name, (better, least, greatest) in fields.items():
+        register(
+            name,
+            "srbench.metrics.detail:detail",
+            better=better,
+            unit="px" if name == "shift" else "",
+            field=name,
+            bounds=(least, greatest),
+        )
 
 
 @hookimpl
 def register_degradations(register: RegisterDegradation) -> None:
     """MATLAB's antialiased bicubic."""
     register("bicubic", "srbench.images.resize:bicubic")
+
+
+@hookimpl
+def register_executors(register: RegisterExecutor) -> None:
+    """This machine."""
+    register("local", "srbench.executors.machine:Machine")

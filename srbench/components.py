@@ -1,22 +1,33 @@
-"""What a plugin provides under a name: models, losses, trainers, datasets, metrics, degradations."""
+"""What a plugin provides under a name: models, losses, trainers, datasets, metrics and the like; commands."""
 
 import importlib
 import inspect
+import logging
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
+from math import inf
 from typing import Any, Literal
 
-from srbench.errors import MetricUnavailable, UsageError, did_you_mean
+from srbench.builtin import COMMANDS
+from srbench.errors import MetricUnavailable, PluginError, SrbenchError, UsageError, did_you_mean
 from srbench.facts import DatasetFacts
+from srbench.faults import PASSED_ON, cause, one_line
 from srbench.parameters import called_with, checked, parameters_of
-from srbench.plugins import Plugin
-from srbench.types import CHANNELS, Better, Channels, Plane, Target
+from srbench.plugins import Plugin, printed_to_stderr
+from srbench.types import CHANNELS, LAWS, Better, Channels, Law, Plane, Target
 
-Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation"]
+Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "executor", "command"]
 
 KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation")
+"""What a run is made of and scored by."""
+
+REGISTERED: tuple[Kind, ...] = (*KINDS, "executor", "command")
+"""All that plugins register by name."""
+
+_log = logging.getLogger(__name__)
 
 _DIRECTIONS: tuple[Better, ...] = ("higher", "lower", "neither")
 
@@ -27,6 +38,8 @@ _GIVEN: Mapping[Kind, frozenset[str]] = {
     "dataset": frozenset({"scale"}),
     "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
+    "executor": frozenset(),
+    "command": frozenset(),
 }
 """What the core itself passes to a component of each kind: not the user's to set."""
 
@@ -36,7 +49,7 @@ class Component:
     """A named thing that a plugin provides.
 
     Args:
-        kind: model, loss, trainer, dataset, metric or degradation.
+        kind: model, loss, trainer, dataset, metric, degradation, executor or command.
         name: as typed on the command line.
         plugin: who provides it.
         target: the callable, or the import string of one.
@@ -56,12 +69,20 @@ class Component:
         """
         if not isinstance(self.target, str):
             return self.target
+        what = f"The {self.kind} {self.name!r} of {self.plugin.dist}"
+        return typing.cast(Callable[..., Any], self._loaded(self.target, what))
+
+    def _loaded(self, target: Target, what: str) -> Any:
+        """What an import string of this component's names."""
         try:
-            return typing.cast(Callable[..., Any], resolve(self.target))
-        except (Exception, SystemExit) as error:
+            with printed_to_stderr():
+                return resolve(target)
+        except PASSED_ON:
+            raise
+        except BaseException as error:
             raise UsageError(
-                f"The {self.kind} {self.name!r} of {self.plugin.dist} cannot be loaded from {self.target} "
-                f"({type(error).__name__}: {error}). Mend or uninstall that plugin."
+                f"{what} cannot be loaded from {target} ({cause(error, self.plugin.dist)}). Mend or "
+                "uninstall that plugin."
             ) from error
 
     def make(self, **settings: Any) -> Any:
@@ -69,15 +90,38 @@ class Component:
 
         Raises:
             UsageError: the builder itself refuses a value, or lacks something here, with its reason.
+            PluginError: it fails in another way.
         """
+        build = self.build
         try:
-            return self.build(**settings)
+            with printed_to_stderr():
+                return build(**settings)
+        except SrbenchError:
+            raise
         except MetricUnavailable as reason:
             raise UsageError(
                 f"{self.kind.capitalize()} {self.name!r} cannot be used here. {reason}"
             ) from reason
         except ValueError as error:
             raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
+        except Exception as error:
+            raise self.broken("cannot be built", error) from error
+
+    def broken(self, what: str, error: Exception) -> PluginError:
+        """The error for an exception in the plugin's own code; its trace goes to those who say `-v`."""
+        _log.debug("%s %r of %s %s:", self.kind, self.name, self.plugin.dist, what, exc_info=error)
+        return PluginError(
+            f"{self.title} {what}: {one_line(error)}. This is a fault of that plugin; srbench -v shows where."
+        )
+
+    def fault(self, what: str) -> PluginError:
+        """The error for a promise of its kind that the component does not keep."""
+        return PluginError(f"{self.title} {what}. This is a fault of that plugin: mend it, or leave it out.")
+
+    @property
+    def title(self) -> str:
+        """What messages call it: `Model 'lapsrn' of srbench-harness`."""
+        return f"{self.kind.capitalize()} {self.name!r} of {self.plugin.dist}"
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -143,17 +187,15 @@ class Model(Component):
         return "" if self.terms is None else str(self._asked(self.terms, settings))
 
     def _asked(self, target: Target, settings: Mapping[str, Any]) -> Any:
-        try:
-            function = resolve(target)
-        except (Exception, SystemExit) as error:
-            raise UsageError(
-                f"What the model {self.name!r} of {self.plugin.dist} says of itself cannot be loaded from "
-                f"{target} ({type(error).__name__}: {error}). Mend or uninstall that plugin."
-            ) from error
+        function = self._loaded(target, f"What the model {self.name!r} of {self.plugin.dist} says of itself")
         try:
             return function(**called_with(function, settings))
+        except SrbenchError:
+            raise
         except ValueError as error:
             raise UsageError(f"Model {self.name!r} cannot be built: {error}.") from error
+        except Exception as error:
+            raise self.broken("cannot say how it is used", error) from error
 
 
 @dataclass(frozen=True)
@@ -163,6 +205,20 @@ class Loss(Component):
     domain: Literal["plane", "rgb"] = "plane"
     scales: Literal["all", "last"] = "all"
     facts: Target | None = None
+    laws: tuple[Law, ...] = ()
+
+    def check_value(self, value: Any, scale: int) -> None:
+        """That what it gave of pictures at `scale` is a loss.
+
+        Raises:
+            PluginError: it is not one number, as a tensor.
+        """
+        numbers = getattr(value, "numel", lambda: 0)()
+        if numbers != 1:
+            given = f"a tensor of shape {tuple(value.shape)}" if numbers else f"{type(value).__name__}"
+            raise self.fault(
+                f"gives {given} at ×{scale}, and a loss is one number: a tensor without dimensions"
+            )
 
     def read_facts(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What training depends on beside `settings`, as plain data.
@@ -187,15 +243,13 @@ class DatasetComponent(Component):
         """
         if not isinstance(self.facts, str):
             return self.facts
-        try:
-            facts = resolve(self.facts)
-            if not isinstance(facts, DatasetFacts):
-                raise TypeError(f"it is {type(facts).__name__}, not DatasetFacts")
-        except (Exception, SystemExit) as error:
+        what = f"The facts of the dataset {self.name!r} of {self.plugin.dist}"
+        facts = self._loaded(self.facts, what)
+        if not isinstance(facts, DatasetFacts):
             raise UsageError(
-                f"The facts of the dataset {self.name!r} of {self.plugin.dist} cannot be loaded from "
-                f"{self.facts} ({error}). Mend or uninstall that plugin."
-            ) from error
+                f"{what} cannot be loaded from {self.facts} (it is {type(facts).__name__}, not DatasetFacts)."
+                " Mend or uninstall that plugin."
+            )
         return facts
 
 
@@ -236,6 +290,7 @@ class Metric(Component):
     planes: tuple[Plane, ...] = ("r", "g", "b", "y")
     facts: Target | None = None
     shows: tuple[str, ...] = ()
+    bounds: tuple[float, float] = (-inf, inf)
 
     def direction(self, settings: Mapping[str, Any]) -> Better:
         """Which values are better, with these settings."""
@@ -259,6 +314,13 @@ class Metric(Component):
         return _facts(self.facts, settings)
 
 
+@dataclass(frozen=True)
+class Command(Component):
+    """A command of `srbench`; the field is what `register_commands` takes."""
+
+    help: str = ""
+
+
 _CLASSES: dict[Kind, type[Component]] = {
     "model": Model,
     "loss": Loss,
@@ -266,6 +328,8 @@ _CLASSES: dict[Kind, type[Component]] = {
     "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": DegradationComponent,
+    "executor": Component,
+    "command": Command,
 }
 
 
@@ -280,8 +344,8 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
     Raises:
         TypeError, ValueError: what is wrong with it.
     """
-    if not isinstance(name, str) or not name or set(name) & set(' /:,=+*"'):
-        raise ValueError(f"the name {name!r} must be one word without any of / : , = + * and quotes")
+    if not isinstance(name, str) or not re.fullmatch(r"[^\W\d][\w.-]*", name):
+        raise ValueError(f"the name {name!r} must be one word of letters, digits, - . and _, a letter first")
     if not callable(target) and not _is_import_string(target):
         raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
     cls = _CLASSES[kind]
@@ -307,7 +371,20 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
         raise ValueError("a margin is for degradations that are registered with stochastic=True")
     if values.get("domain", "plane") not in ("plane", "rgb"):
         raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
+    if kind == "command":
+        _check_command(name, values.get("help"))
+    for law in values.get("laws", ()):
+        if law not in LAWS:
+            raise ValueError(f"unknown law {law!r}; laws of a loss are {' and '.join(map(repr, LAWS))}")
+    _check_bounds(values.get("bounds", (-inf, inf)))
     return cls(kind=kind, name=name, plugin=plugin, target=target, **values)
+
+
+def _check_command(name: str, text: object) -> None:
+    if name in COMMANDS:
+        raise ValueError(f"{name!r} is a command of srbench itself")
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError('a command needs help="…", the line that srbench --help shows')
 
 
 def resolve(target: Target) -> Any:
@@ -319,6 +396,13 @@ def resolve(target: Target) -> Any:
     for part in attribute.split("."):
         value = getattr(value, part)
     return value
+
+
+def _check_bounds(bounds: object) -> None:
+    match bounds:
+        case (float() | int() as low, float() | int() as high) if low < high:
+            return
+    raise ValueError(f"bounds are the least and the greatest value that there can be, not {bounds!r}")
 
 
 def _is_import_string(target: object) -> bool:

@@ -102,6 +102,7 @@ def _measure_run(run: StoredRun, device: torch.device, check: Callable[[], None]
             model.padded_to(spec.model.params),
             model.tileable,
             device,
+            called=model.title,
         ),
         check,
     )

@@ -3,6 +3,7 @@
 SrbenchError            1   something failed; the message says what, where and what to do
 ├─ UsageError           2   what was asked for cannot be: a name, a parameter, a combination
 │  └─ DatasetError      2   a dataset is missing, empty or does not fit the run
+├─ PluginError          1   a plugin does not do what it promised; the message names it
 ├─ PictureError         1   one picture cannot be decoded
 ├─ StoreError           1   results cannot be read or written
 │  └─ RunLockedError    1   another process works on the run
@@ -30,6 +31,10 @@ class UsageError(SrbenchError):
 
 class DatasetError(UsageError):
     """A dataset is missing, empty or does not fit the run's settings."""
+
+
+class PluginError(SrbenchError):
+    """A component does not do what its kind promises: not the user's mistake, and not srbench's."""
 
 
 class PictureError(SrbenchError):
@@ -60,6 +65,10 @@ class StoppedError(SrbenchError):
     """Stopped by a signal or the time limit with everything saved."""
 
     exit_code = 75
+
+
+class EndedAtOnce(SystemExit):
+    """A second Ctrl-C: the program ends in the middle of whatever it does, a plugin's hook too."""
 
 
 class MetricUnavailable(Exception):  # noqa: N818 - a state of a metric, reported in the table, not a failure

@@ -5,14 +5,22 @@ from collections.abc import Mapping
 import pluggy
 
 from srbench.types import (
+    RegisterCommand,
     RegisterDataset,
     RegisterDegradation,
+    RegisterExecutor,
     RegisterLoss,
     RegisterMetric,
     RegisterModel,
     RegisterTrainer,
     RunInfo,
 )
+
+API_VERSION = 1
+"""Of `srbench.api`; raised when a hook or a guarantee changes in a way that plugins can notice."""
+
+OLDEST_API_VERSION = 1
+"""The oldest version whose plugins still work."""
 
 hookspec = pluggy.HookspecMarker("srbench")
 hookimpl = pluggy.HookimplMarker("srbench")
@@ -62,7 +70,9 @@ def register_losses(register: RegisterLoss) -> None:
     training depends on besides the settings (the hash of a frozen network's weights), as plain data for the
     run's specification, and raises `MetricUnavailable` where the loss cannot be had; such networks stay out
     of the checkpoint. A loss that cannot work on pictures of some size raises `srbench.api.SizeError`: it is
-    tried on empty ones before anything starts.
+    tried on empty ones before anything starts. `laws`: what it says of its values, any of
+    `"zero at equality"` (SR equal to HR costs nothing) and `"mean over the batch"` (a batch costs the mean of
+    what its pictures cost alone, so that `--processes` changes nothing); conformance holds it to that.
     """
 
 
@@ -112,8 +122,9 @@ def register_metrics(register: RegisterMetric) -> None:
     nothing (tables show it where it is asked for), or a function of the settings that says which; `unit`;
     `planes`; `facts(**settings)` gives what a score depends on besides the settings (weights, window), as
     plain data for the protocol, and raises `MetricUnavailable` where the metric cannot run; `shows` the
-    settings always named in tables. A function that measures several things at once returns a NamedTuple and
-    is registered once a `field` of it: where one is asked for, all are scored, by one call.
+    settings always named in tables; `bounds` the least and the greatest value that there can be. A function
+    that measures several things at once returns a NamedTuple and is registered once a `field` of it: where
+    one is asked for, all are scored, by one call.
     """
 
 
@@ -136,8 +147,39 @@ def register_degradations(register: RegisterDegradation) -> None:
 
 
 @hookspec
-def run_started(run: RunInfo, step: int) -> None:
-    """A run begins to train, from `step` (0, or where its checkpoint left it)."""
+def register_executors(register: RegisterExecutor) -> None:
+    """Name the executors this plugin provides: where `srbench run` does its runs.
+
+        register("cluster", "srbench_cluster.executor:Cluster")
+
+    `build(**params)` returns a `srbench.api.Executor`: its one method is given the jobs, the store's folder,
+    how to run them and whether to stop, and returns what became of each. `srbench.api.run_job` does one job
+    in the process that calls it; all that it takes can be pickled. `--executor cluster:address=…` chooses it.
+    Where runs are done is no part of what they are.
+    """
+
+
+@hookspec
+def register_commands(register: RegisterCommand) -> None:
+    """Name the commands this plugin adds to `srbench`.
+
+        register("report", "my_report.command:report", help="Write all runs of a store on one page.")
+
+    The target is a function or a `typer.Typer`, or the import string of one. It is imported when the command
+    is called: `srbench --help` shows `help`, one line, in a panel of the plugin's distribution. A name of one
+    of srbench's own commands is refused. A `srbench.api` error that the command raises ends it with that
+    error's exit code; any other exception is told as a fault of the plugin, with exit code 1.
+    """
+
+
+@hookspec
+def run_started(run: RunInfo, step: int, evaluated: int) -> None:
+    """A run begins to train, from `step` (0, or where its checkpoint left it).
+
+    `evaluated` is the step of the last evaluation that is kept (0: of none). What was told before of later
+    ones comes again, with the same numbers. After this comes one of `run_finished`, `run_stopped` and
+    `run_failed`, unless the process is killed.
+    """
 
 
 @hookspec
@@ -151,6 +193,14 @@ def epoch_finished(run: RunInfo, step: int, epoch: int) -> None:
 
 
 @hookspec
+def evaluation_finished(run: RunInfo, step: int, line: Mapping[str, object], learning_rate: float) -> None:
+    """An evaluation is done and stored; `line` is what history.jsonl holds of it.
+
+    `learning_rate` is that of the step before.
+    """
+
+
+@hookspec
 def checkpoint_saved(run: RunInfo, step: int) -> None:
     """A checkpoint is on disk, complete and verified by its manifest."""
 
@@ -161,5 +211,10 @@ def run_finished(run: RunInfo, step: int, summary: Mapping[str, object]) -> None
 
 
 @hookspec
-def run_failed(run: RunInfo, error: Exception) -> None:
-    """A run stopped with an error; its last good checkpoint is kept."""
+def run_stopped(run: RunInfo, reason: str) -> None:
+    """Work on a run was stopped on request, by a signal or the time limit; the same command goes on."""
+
+
+@hookspec
+def run_failed(run: RunInfo, reason: str) -> None:
+    """Work on a run ended with an error, before its training, in it, or in scoring; `reason` says which."""

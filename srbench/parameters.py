@@ -7,8 +7,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
-import pydantic
-
 from srbench.errors import UsageError, did_you_mean
 
 
@@ -86,6 +84,8 @@ def _value(label: str, parameter: inspect.Parameter, typed: Mapping[str, Any]) -
                 f"{label} needs a value for {parameter.name!r}; write {parameter.name}=… after its name."
             )
         return parameter.default
+    import pydantic  # here: listing plugins converts nothing, and this takes longer than all they import
+
     value = typed[parameter.name]
     if parameter.annotation is inspect.Parameter.empty:
         return value

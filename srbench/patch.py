@@ -79,7 +79,7 @@ def _reason(loss: Loss, params: Mapping[str, Any], spec: RunSpec, patch: int, sc
         function = loss.make(**params)
         asked = function.forward if isinstance(function, torch.nn.Module) else function
         try:
-            function(**called_with(asked, available))
+            loss.check_value(function(**called_with(asked, available)), scale)
         except SizeError as error:
             return str(error)
         except SrbenchError:
@@ -98,5 +98,9 @@ def _scales(spec: RunSpec) -> list[int]:
     with torch.random.fork_rng(devices=[]):
         network = model.make(planes=3 if plane == "rgb" else 1, scale=spec.scale, **spec.model.params)
     return predicted_scales(
-        {plane: network}, spec.scale, model.padded_to(spec.model.params), torch.device("cpu")
+        {plane: network},
+        spec.scale,
+        model.padded_to(spec.model.params),
+        torch.device("cpu"),
+        model.title,
     )

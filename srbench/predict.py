@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srbench.errors import UsageError
+from srbench.errors import PluginError, UsageError
 from srbench.images.colour import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from srbench.images.resize import resize_bicubic
 from srbench.inference import WHOLE, Inference, upscale
@@ -74,24 +74,45 @@ def compose(channels: Channels, planes: "Mapping[Plane, Prediction]", lr_rgb: Te
 
 @torch.no_grad()
 def predicted_scales(
-    networks: Networks, run_scale: int, size_multiple: int, device: torch.device
+    networks: Networks,
+    run_scale: int,
+    size_multiple: int,
+    device: torch.device,
+    called: str = "The model",
 ) -> list[int]:
     """The scales the networks predict, ascending, found by asking one of them once.
 
+    Args:
+        networks: of a run.
+        run_scale: their full factor.
+        size_multiple: what LR is padded to a multiple of.
+        device: where they are.
+        called: what errors call the model.
+
     Raises:
-        UsageError: the run scale is not among them, or another is not its divisor: a fault of the plugin.
+        PluginError: the run scale is not among them, another is not its divisor, or a picture has another
+            shape than its scale says.
     """
     plane, network = next(iter(networks.items()))
-    side = 8 * size_multiple
+    side, planes = 8 * size_multiple, 3 if plane == "rgb" else 1
     training = network.training
-    output = network.eval()(torch.zeros(1, 3 if plane == "rgb" else 1, side, side, device=device))
+    output = network.eval()(torch.zeros(1, planes, side, side, device=device))
     network.train(training)
-    scales = sorted(as_prediction(output, run_scale))
+    prediction = as_prediction(output, run_scale)
+    scales = sorted(prediction)
     if run_scale not in scales or any(run_scale % scale for scale in scales):
-        raise UsageError(
-            f"The model predicts the scales {scales} where its run scale is {run_scale}. It must predict "
+        raise PluginError(
+            f"{called} predicts the scales {scales} where its run scale is {run_scale}. It must predict "
             "that one, and beside it only its divisors; this is a fault of its plugin."
         )
+    for scale, sr in prediction.items():
+        shape = tuple(getattr(sr, "shape", ()))
+        expected = (1, planes, side * scale, side * scale)
+        if shape != expected:
+            raise PluginError(
+                f"{called} makes {shape or type(sr).__name__} of an LR picture {(1, planes, side, side)} at "
+                f"×{scale}. {expected} is right: number, planes, height, width. A fault of its plugin."
+            )
     return scales
 
 
@@ -177,6 +198,7 @@ class NetworkUpscaler:
         tileable: whether they may see a picture in tiles.
         device: where they are.
         inference: how pictures are put through them.
+        called: what errors call the model.
 
     Raises:
         UsageError: tiles are asked for of networks that must see whole pictures.
@@ -189,6 +211,7 @@ class NetworkUpscaler:
     tileable: bool
     device: torch.device
     inference: Inference = WHOLE
+    called: str = "The model"
 
     def __post_init__(self) -> None:
         check_tileable(self.tileable, self.inference)
@@ -198,7 +221,7 @@ class NetworkUpscaler:
     @cached_property
     def scales(self) -> list[int]:
         """The scales the networks predict, ascending."""
-        return predicted_scales(self.networks, self.run_scale, self.size_multiple, self.device)
+        return predicted_scales(self.networks, self.run_scale, self.size_multiple, self.device, self.called)
 
     def __call__(
         self, test: str, picture: Picture, lr: Tensor, check: Callable[[], None] = lambda: None

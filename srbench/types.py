@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -32,6 +33,11 @@ Target: TypeAlias = Callable[..., Any] | str
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 """Which values of a metric are the better ones; `neither`: it ranks nothing."""
+
+Law: TypeAlias = Literal["zero at equality", "mean over the batch"]
+"""What a loss says of its values; conformance holds it to that."""
+
+LAWS: tuple[Law, ...] = ("zero at equality", "mean over the batch")
 
 
 def networks_of(channels: Channels) -> tuple[Plane, ...]:
@@ -134,6 +140,7 @@ class RegisterLoss(Protocol):
         domain: Literal["plane", "rgb"] = "plane",
         scales: Literal["all", "last"] = "all",
         facts: Target | None = None,
+        laws: Sequence[Law] = (),
     ) -> None: ...
 
 
@@ -163,6 +170,7 @@ class RegisterMetric(Protocol):
         facts: Target | None = None,
         shows: Sequence[str] = (),
         field: str = "",
+        bounds: tuple[float, float] = (-inf, inf),
     ) -> None: ...
 
 
@@ -172,6 +180,18 @@ class RegisterDegradation(Protocol):
     def __call__(
         self, name: str, build: Target, *, stochastic: bool = False, margin: int | Target = 0
     ) -> None: ...
+
+
+class RegisterExecutor(Protocol):
+    """How a plugin names an executor; see the hook `register_executors`."""
+
+    def __call__(self, name: str, build: Target) -> None: ...
+
+
+class RegisterCommand(Protocol):
+    """How a plugin names a command; see the hook `register_commands`."""
+
+    def __call__(self, name: str, command: Target, *, help: str) -> None: ...
 
 
 @dataclass(frozen=True)

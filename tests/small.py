@@ -1,27 +1,23 @@
 """Small and real: crops of the photographs that scikit-image ships, and a LapSRN that trains in a second."""
 
 import sys
-import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
-from skimage import data
 from torch import Tensor, nn
 
-from srbench.api import hookimpl
 from srbench.cli.app import main
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.plan import Job, Request, plan
 from srbench.plan.settings import Budget
-from srbench.plugins import Plugin, host
-from srbench.registry import registry
 from srbench.store.layout import RunPaths
+from srbench.testing.pictures import TinyDataset, write_pictures
+from srbench.testing.registration import Registration
 from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
 
@@ -42,26 +38,13 @@ class StopAt(Stop):
 
 
 def picture_folder(root: Path, *, colour: bool = True) -> Path:
-    """`root` with train/, val/ and test/: crops of 48 to 64 pixels a side of five photographs."""
-    crops = {
-        "train/coffee.png": data.coffee()[100:164, 200:264],
-        "train/rocket.png": data.rocket()[150:214, 200:256],
-        "train/grass.png": data.grass()[:64, :64],
-        "val/cat.png": data.chelsea()[100:148, 100:156],
-        "test/face.png": data.astronaut()[60:124, 180:236],
-        "test/tissue.png": data.immunohistochemistry()[:48, :64],
-    }
-    for name, pixels in crops.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray(pixels)
-        (image if colour else image.convert("L")).save(path)
-    return root
+    """`root` with train/, val/ and test/: crops of 48 to 64 pixels a side of six photographs."""
+    return write_pictures(root, colour=colour).root
 
 
 def dataset_text(root: Path) -> str:
     """How that folder is typed."""
-    return f"folder:train={root / 'train'},val={root / 'val'},test={root / 'test'}"
+    return TinyDataset(root).text
 
 
 def small_request(root: Path, **changes: object) -> Request:
@@ -117,17 +100,9 @@ class Noisy(nn.Sequential):
 def noisy_plugin() -> Iterator[None]:
     """The model `noisy`, registered in this process while the block runs."""
 
-    @hookimpl
-    def register_models(register):
-        register("noisy", lambda planes, scale: Noisy(planes, scale))
-
-    made = types.ModuleType("noisy")
-    made.register_models = register_models
-    host().add(made, Plugin("noisy", "noisy-dist", "1.0"))
-    registry.cache_clear()
-    yield
-    host().manager.unregister(made)
-    registry.cache_clear()
+    with Registration() as register:
+        register("model", "noisy", lambda planes, scale: Noisy(planes, scale))
+        yield
 
 
 def settings(device: str = "cpu", processes: int = 1, **cadence: object) -> Settings:

@@ -20,13 +20,14 @@ from small import srbench as run_srbench
 
 from srbench import api, errors, hookspecs
 from srbench.cli.app import app
-from srbench.components import KINDS
+from srbench.components import REGISTERED
 from srbench.errors import UsageError
 from srbench.plugins import PluginHost
 from srbench.registry import Registry, registry
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.tables import KEYS
+from srbench.testing.conformance import checks_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -90,8 +91,8 @@ def commands():
 
     def walk(name, command):
         found[name] = command
-        for child, sub in getattr(command, "commands", {}).items():
-            walk(f"{name} {child}", sub)
+        for child in command.list_commands(None) if hasattr(command, "list_commands") else ():
+            walk(f"{name} {child}", command.get_command(None, child))
 
     walk("srbench", typer.main.get_command(app))
     return found
@@ -134,7 +135,7 @@ def test_every_environment_variable_the_code_reads_is_explained():
         name
         for path in (ROOT / "srbench").rglob("*.py")
         for name in re.findall(r"\bSRBENCH_[A-Z_]+\b", path.read_text(encoding="utf-8"))
-    }
+    } - {"SRBENCH_API"}  # what a plugin module says of itself
     assert code_words(section("cli.md", "## Environment variables")) >= read
 
 
@@ -171,6 +172,15 @@ def test_every_metric_has_a_heading_its_direction_unit_settings_and_facts(name):
     assert code_words(text) >= {*metric.parameters, *metric.planes}
     if metric.facts is not None:
         assert code_words(text) >= set(FACTS_OF_WEIGHTS.get(name) or metric.read_facts({}))
+
+
+# Promises
+
+
+@pytest.mark.parametrize("kind", ["loss", "dataset", "metric", "degradation"])
+def test_every_promise_of_a_kind_has_a_row_and_there_is_no_other(kind):
+    rows = re.findall(r"^\| ([^|`]+) \|", section("plugins.md", f"### What a {kind} promises"), re.M)
+    assert ", ".join(rows[1:]) == ", ".join(check.name for check in checks_of(kind))
 
 
 # Models
@@ -343,7 +353,7 @@ def test_every_public_name_of_the_api_is_explained_and_no_other_is():
         if "|" in line
     ]
     assert code_words("\n".join(cells)) == set(api.__all__)
-    assert {name for name in vars(api) if not name.startswith("_")} <= {
+    assert {name for name in vars(api) if not name.startswith(("_", "@"))} <= {
         *api.__all__,
         "TYPE_CHECKING",
         "resolve",
@@ -389,7 +399,9 @@ def tutorial(tmp_path, monkeypatch):
 @pytest.fixture
 def components(tutorial):
     found = Registry(PluginHost(tutorial))
-    assert [row.state for row in found.rows()] == ["ok"] * (len(KINDS) + 1)  # of degradations there are two
+    assert [row.state for row in found.rows()] == ["ok"] * (
+        len(REGISTERED) + 1
+    )  # of degradations there are two
     return found
 
 
@@ -438,6 +450,11 @@ def test_the_tutorial_s_other_components_give_the_shapes_it_says(components, tmp
     lr = box.make(**box.settings({"round": "false"}))(hr, 4)
     torch.testing.assert_close(lr[..., 0, 0], hr[..., :4, :4].mean(dim=(2, 3)))
 
+    gentle = components.find("executor", "gentle")
+    assert gentle.make(**gentle.settings({"nice": "3"})).nice == 3
+    with pytest.raises(UsageError, match="nice is from 0 to 19, not 20"):
+        gentle.make(**gentle.settings({"nice": "20"}))
+
     grain = components.find("degradation", "grain")
     noisy = grain.make(**grain.settings({"most": "50"})).of("coffee")(hr, 4)
     assert not torch.equal(noisy, box.make(round=True)(hr, 4))
@@ -452,14 +469,42 @@ def test_the_tutorial_s_components_train_and_score_a_run_of_the_real_command(tut
         sys.executable, "-m", "srbench", "run", "--model", f"subpixel:features=2,{MODEL}", "--scale", "4",
         "--loss", "charbonnier+0.1*edges:power=2", "--dataset", f"scans:root={pictures / 'train'},every=3",
         "--degradation", "box", "--metric", "psnr,mean_error:power=2", "--steps", "2", "--batch", "2",
-        "--patch", "16", "--results", "results",
+        "--patch", "16", "--results", "results", "--executor", "gentle:nice=1",
     ]  # fmt: skip
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "finished.txt").read_text().splitlines()) == 3  # both, and bicubic
+    command = [sys.executable, "-m", "srbench", "finished"]
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert {one.parent.name for one in tmp_path.glob("results/*/run.json")} == set(shown.stdout.split())
     (summary,) = [json.loads(one.read_text()) for one in tmp_path.glob("results/subpixel-*/summary.json")]
     found = {(row["metric"], row["plane"]) for row in summary["scores"]}
     assert {metric for metric, _ in found} == {"psnr", "mean_error:power=2.0"}
     assert {protocol["degradation"] for protocol in summary["protocols"].values()} == {"box:round=true"}
+
+
+def test_the_tutorial_s_tests_pass_in_an_author_s_pytest(tutorial, tmp_path):
+    """Found by the entry point that srbench is installed with."""
+    info = tmp_path / "srbench_testing-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: srbench-testing\nVersion: 0\n")
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    lines = "".join(f"{name} = {module}\n" for name, module in points.items())
+    (info / "entry_points.txt").write_text(f"[pytest11]\n{lines}")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_key_of_a_report_is_named_in_plugins(monkeypatch, capsys):
+    assert run_srbench(["plugins", "check", "bicubic", "--kind", "model", "--json"], monkeypatch) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert code_words(section("plugins.md", "### Reports and badges")) >= keys_of(
+        report, inside=("findings",)
+    )

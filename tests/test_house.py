@@ -31,9 +31,9 @@ LEVELS = (
     ("train",),
     ("plan",),
     ("data",),
-    ("datasets", "pairs", "providers", "patch"),
+    ("datasets", "pairs", "providers", "patch", "badges", "catalogue", "scaffold"),
     ("spec",),
-    ("registry", "components", "builtin", "plugins"),
+    ("registry", "components", "builtin", "plugins", "faults", "selection", "oneoff"),
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
@@ -195,7 +195,9 @@ def results(tmp_path_factory):
     "line",
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
-        "probe --help", "plot --help", "prove-resume --help",
+        "plugins list --json", "plugins list --freeze", "plugins new --help", "plugins show --help",
+        "probe --help", "plot --help", "prove-resume --help", "plugins check --help",
+        "suite check --help", "suite schema",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
 )  # fmt: skip

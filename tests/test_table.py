@@ -86,12 +86,12 @@ def test_baseline_has_no_training_in_its_records(tmp_path):
 
 
 def test_seeds_set_apart_are_a_label_in_rows_and_records_and_precede_the_plain_ones(tmp_path):
-    apart = lapsrn(seed=Seeds(init=1, order=2))
+    apart = lapsrn(seed=Seeds(init=1, order=2))  # stored with sorted keys
     for spec in (apart, lapsrn(), lapsrn(seed=2)):
         store(tmp_path, spec, scored(spec, level=28))
     seeds = [one["seed"] for one in records(runs_in(tmp_path))]
-    assert list(dict.fromkeys(seeds)) == ["init=1 order=2", 0, 2]
-    assert "init=1 order=2" in shown(tmp_path)
+    assert list(dict.fromkeys(seeds)) == ["init=1,order=2", 0, 2]
+    assert "init=1,order=2" in shown(tmp_path)
 
 
 def test_picture_without_a_value_leaves_none_not_nan(tmp_path):

@@ -8,10 +8,12 @@ from srbench.api import hookimpl
 @hookimpl
 def register_losses(register: Callable[..., None]) -> None:
     """Name them."""
-    register("charbonnier", "srbench_losses.pixel:charbonnier")
-    register("l1", "srbench_losses.pixel:l1")
-    register("l2", "srbench_losses.pixel:l2")
-    register("gradient", "srbench_losses.detail:gradient")
-    register("ffl", "srbench_losses.detail:ffl")
-    register("laplacian", "srbench_losses.detail:laplacian")
-    register("lpips", "srbench_losses.perceptual:lpips", domain="rgb", facts="srbench.api:lpips_facts")
+    both = ("zero at equality", "mean over the batch")
+    register("charbonnier", "srbench_losses.pixel:charbonnier", laws=["mean over the batch"])
+    register("l1", "srbench_losses.pixel:l1", laws=both)
+    register("l2", "srbench_losses.pixel:l2", laws=both)
+    register("gradient", "srbench_losses.detail:gradient", laws=both)
+    register("ffl", "srbench_losses.detail:ffl", laws=both)
+    register("laplacian", "srbench_losses.detail:laplacian", laws=both)
+    facts = "srbench.api:lpips_facts"
+    register("lpips", "srbench_losses.perceptual:lpips", domain="rgb", facts=facts, laws=both)

@@ -1,6 +1,7 @@
 """What this plugin registers: the metric `stlpips`."""
 
 from collections.abc import Callable
+from math import inf
 
 from srbench.api import hookimpl
 
@@ -10,5 +11,5 @@ def register_metrics(register: Callable[..., None]) -> None:
     """Name it."""
     register(
         "stlpips", "srbench_stlpips.metric:stlpips", better="lower", planes=("rgb",),
-        facts="srbench_stlpips.metric:facts", shows=("net",),
+        facts="srbench_stlpips.metric:facts", shows=("net",), bounds=(0, inf),
     )  # fmt: skip

@@ -8,4 +8,7 @@ from srbench.api import hookimpl
 @hookimpl
 def register_losses(register: Callable[..., None]) -> None:
     """Name it."""
-    register("vgg", "srbench_vgg.loss:vgg", domain="rgb", scales="last", facts="srbench_vgg.loss:facts")
+    register(
+        "vgg", "srbench_vgg.loss:vgg", domain="rgb", scales="last", facts="srbench_vgg.loss:facts",
+        laws=("zero at equality", "mean over the batch"),
+    )  # fmt: skip

@@ -2,17 +2,19 @@
 
 import logging
 import sys
-from importlib import import_module
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from srbench import __version__
-from srbench.errors import SrbenchError
+from srbench import __version__, selection
+from srbench.cli.lazy import LazyGroup
+from srbench.errors import PluginError, SrbenchError
 
 app = typer.Typer(
     name="srbench",
+    cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -22,6 +24,8 @@ app = typer.Typer(
     "resumes or skips what is done. srbench table compares everything in results/.",
 )
 
+_PLUGINS = "Plugins"
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -29,6 +33,7 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+# Eager, as --help is: it shows the commands of the plugins that stand before it.
 @app.callback()
 def _global(
     context: typer.Context,
@@ -44,6 +49,51 @@ def _global(
             "-v", "--verbose", help="Say more: what is found, tried, skipped, and what a run is busy with."
         ),
     ] = False,
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--no-plugin",
+            metavar="NAME,…",
+            rich_help_panel=_PLUGINS,
+            is_eager=True,
+            callback=lambda names: selection.add_without(names or ()),
+            help="Leave a plugin out: its name, its distribution, or both (my-losses/edges); a comma list or "
+            "repeated for several. Joins SRBENCH_NO_PLUGIN. SRBENCH_PLUGINS lists those to load alone.",
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugin",
+            metavar="FILE.py",
+            rich_help_panel=_PLUGINS,
+            is_eager=True,
+            callback=lambda files: selection.add_files(files or ()),
+            help="Load a file of your own as a plugin, without packaging; repeat it for several. Joins "
+            "SRBENCH_PLUGIN_FILES.",
+        ),
+    ] = None,
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugins-dir",
+            metavar="DIR",
+            rich_help_panel=_PLUGINS,
+            is_eager=True,
+            callback=lambda folders: selection.add_folders(folders or ()),
+            help="Load every NAME.py and every package in a folder, but for names that begin with _ or a "
+            "dot; repeat it for several. Joins SRBENCH_PLUGINS_DIR.",
+        ),
+    ] = None,
+    strict_plugins: Annotated[
+        bool,
+        typer.Option(
+            "--strict-plugins",
+            rich_help_panel=_PLUGINS,
+            help="Do nothing, with exit code 1, where anything is wrong with any plugin: one that does not "
+            "load, a refused name, a clash. All of it is listed. As SRBENCH_STRICT_PLUGINS=1.",
+        ),
+    ] = False,
 ) -> None:
     context.obj = {"quiet": quiet}
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
@@ -53,30 +103,22 @@ def _global(
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
+    if strict_plugins:
+        selection.be_strict()
+    if selection.Selection.from_environment().strict:
+        _check_plugins()
 
 
-def _add(name: str, module: str, attribute: str) -> None:
-    command: Any = getattr(import_module(f"srbench.cli.{module}"), attribute)
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name)
-    else:
-        app.command(name)(command)
+def _check_plugins() -> None:
+    from srbench.registry import registry
 
-
-_add("run", "run", "run")
-_add("suite", "suite", "app")
-_add("table", "table", "table")
-_add("runs", "runs", "app")
-_add("checkpoint", "checkpoint", "app")
-_add("prove-resume", "prove_resume", "prove_resume")
-_add("eval", "eval", "evaluate_run")
-_add("data", "data", "app")
-_add("compare", "compare", "compare")
-_add("plot", "plot", "plot")
-_add("verdict", "verdict", "verdict")
-_add("explain", "explain", "explain")
-_add("probe", "probe", "probe")
-_add("plugins", "plugins", "plugins")
+    wrong = [row for row in registry().rows() if row.state != "ok"]
+    if wrong:
+        lines = "".join(f"\n  {row.kind} {row.name} of {row.dist}: {row.state}" for row in wrong)
+        raise PluginError(
+            f"Nothing was done: --strict-plugins lets nothing be wrong with plugins.{lines}\nMend or "
+            "uninstall them, or leave them out by --no-plugin."
+        )
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srbench.errors import UsageError
+from srbench.python.typed import typed_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,7 @@ def fetch(
         raise UsageError("--mirror and --archive both say where archives come from. Give one of them.")
     known = known_sets()
     for name in names:
+        typed_one("dataset", name)
         _known(name, known)
     with Stop().listening() as stop:
         fetch_sets(
@@ -154,7 +156,7 @@ def verify(
     from srbench.grammar import Term, parse_term
     from srbench.train.stop import Stop
 
-    typed = parse_term(name)
+    typed = parse_term(typed_one("dataset", name))
     known = known_sets()
     facts = _known(typed.name, known) if scale is None else known.get(typed.name)
     if root is not None:
@@ -185,13 +187,13 @@ def verify(
 
 
 def known_sets() -> "dict[str, DatasetFacts]":
-    """Every dataset whose plugin gives facts, by name; one that two plugins claim is left out."""
+    """Every dataset whose plugin gives facts, by the name a user has to type."""
     from srbench.registry import registry
 
     found: dict[str, Any] = {}
-    for name in registry().names("dataset"):
+    for dataset in registry().all("dataset"):
         try:
-            found[name] = registry().find("dataset", name).read_facts()
+            found[registry().typing(dataset)] = dataset.read_facts()
         except UsageError as error:
             typer.echo(str(error), err=True)
     return {name: facts for name, facts in found.items() if facts is not None}

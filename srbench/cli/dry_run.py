@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 def show_plan(asked: "Prepared") -> None:
     """A line a run, and one for all of them; the speed of models that the store does not know is measured."""
     from srbench.forecast import forecast
+    from srbench.train.device import pick_device
 
     settings = asked.settings
     found = forecast(
-        asked.jobs, asked.results, settings.device, settings.determinism, settings.processes,
+        asked.jobs, asked.results, pick_device(str(settings.device)), settings.determinism, settings.processes,
         asked.stop.check, quiet=settings.quiet,
     )  # fmt: skip
     for one in found:

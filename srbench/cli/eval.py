@@ -12,7 +12,7 @@ from srbench.errors import UsageError
 from srbench.python.scoring import scoring_of, use_lpips_weights
 
 if TYPE_CHECKING:
-    from srbench.executors.local import Outcome
+    from srbench.executors.contract import Outcome
     from srbench.plan import Job
 
 
@@ -30,7 +30,7 @@ def evaluate_run(
     model: options.ForeignModel = None,
     scale: options.ForeignScale = None,
     channels: options.ForeignChannels = None,
-    degradation: options.ForeignDegradation = "bicubic",
+    degradation: options.ForeignDegradation = None,
     allow_missing: options.AllowMissing = False,
     test: options.Test = None,
     metric: options.Metric = None,
@@ -61,9 +61,11 @@ def evaluate_run(
     with Stop().listening() as stop:
         with stop.at_once():
             from srbench.datasets import scored_sets
-            from srbench.executors.local import Settings, execute, score_stored
+            from srbench.executors.contract import Settings
+            from srbench.executors.local import execute, score_stored
             from srbench.foreign.jobs import pictures_jobs, weights_jobs
-            from srbench.grammar import split_list
+            from srbench.plan import DEFAULT_DEGRADATION
+            from srbench.python.typed import typed_list, typed_one
             from srbench.store.layout import default_results
             from srbench.store.runs import find_run
             from srbench.train.device import pick_device
@@ -71,7 +73,8 @@ def evaluate_run(
 
             root, quiet = results or default_results(), context.obj["quiet"]
             found = [find_run(root, prefix) for prefix in runs or []]
-            tests = split_list(test or [])
+            tests = typed_list("dataset", test)
+            how = typed_one("degradation", degradation) if degradation else DEFAULT_DEGRADATION
             for one in found:  # what cannot be is said before anything is scored
                 scored_sets(tests, one.record.spec["scale"])
             use_lpips_weights(lpips_weights)
@@ -82,21 +85,26 @@ def evaluate_run(
             jobs: list[Job] = []
             if weights is not None:
                 jobs = weights_jobs(
-                    weights, str(model), tests, degradation, scale=scale, channels=channels, name=name
+                    weights,
+                    typed_one("model", str(model)),
+                    tests,
+                    how,
+                    scale=scale,
+                    channels=channels,
+                    name=name,
                 )
             elif not found:
                 jobs = pictures_jobs(
-                    Path(str(pictures)), tests, degradation,
+                    Path(str(pictures)), tests, how,
                     scale=scale, name=name, allow_missing=allow_missing,
                 )  # fmt: skip
+            where = pick_device(device)
             settings = Settings(
-                pick_device(device), "exact", Cadence(), scoring, {"command": ["srbench", *sys.argv[1:]]},
-                quiet, allow_missing,
+                device, "exact", Cadence(), scoring, {"command": ["srbench", *sys.argv[1:]]},
+                quiet, allow_missing, lpips_weights=lpips_weights,
             )  # fmt: skip
         outcomes: list[Outcome] = (
-            score_stored(
-                found, tests, scoring, settings.device, stop, quiet=quiet, allow_missing=allow_missing
-            )
+            score_stored(found, tests, scoring, where, stop, quiet=quiet, allow_missing=allow_missing)
             if found
             else execute(jobs, root, settings, stop)
         )

@@ -8,6 +8,7 @@ import typer
 from srbench.cli.options import Device, LpipsWeights, Results
 from srbench.errors import UsageError
 from srbench.python.scoring import use_lpips_weights
+from srbench.python.typed import typed_list
 
 
 def explain(
@@ -90,7 +91,6 @@ def explain(
     from srbench.explain import explain as explain_numbers
     from srbench.explain.show import render
     from srbench.explain.sources import FolderSource, Source, stored_source
-    from srbench.grammar import split_list
     from srbench.store.layout import default_results
     from srbench.store.runs import find_run
     from srbench.train.device import apply_engine, choose_engine, pick_device
@@ -98,7 +98,7 @@ def explain(
 
     numbers = [Number.parse(metric, text) for metric, text in typed.items() if text]  # type: ignore[arg-type]
     use_lpips_weights(lpips_weights)
-    if test is not None and len(split_list([test])) > 1:
+    if test is not None and len(typed_list("dataset", [test])) > 1:
         raise UsageError(f"A number is of one test set, and --test {test} names several. Name one.")
     source: Source
     if pictures is not None:

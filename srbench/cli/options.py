@@ -112,6 +112,26 @@ Device = Annotated[
     ),
 ]
 
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        rich_help_panel=_MACHINE,
+        help="Where runs are done: local is this machine. With parameters, as in local:jobs=2.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        rich_help_panel=_MACHINE,
+        help="Runs at once, each in a process of its own; they share the CPU's threads, or take a GPU each "
+        "while there are any. Default: one on a CPU, and one a GPU.",
+    ),
+]
 Processes = Annotated[
     int,
     typer.Option(
@@ -206,6 +226,12 @@ Rerun = Annotated[
 Suite = Annotated[
     Path | None,
     typer.Argument(metavar="SUITE.toml", help="A suite file; srbench suite check says what it spans."),
+]
+OfSuite = Annotated[
+    Path | None,
+    typer.Option(
+        "--suite", metavar="FILE", help="Only the runs of this suite file, and the baselines beside them."
+    ),
 ]
 Steps = Annotated[
     int | None,
@@ -419,12 +445,12 @@ ForeignChannels = Annotated[
     ),
 ]
 ForeignDegradation = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--degradation",
         metavar="NAME",
         rich_help_panel=_FOREIGN,
-        help="How LR is made from HR, or was made for the program that made the pictures.",
+        help="How LR is made from HR, or was made for the program that made the pictures. Default: bicubic.",
     ),
 ]
 AllowMissing = Annotated[

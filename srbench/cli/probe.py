@@ -106,13 +106,13 @@ def probe(
     from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
     from srbench.figures import check_suffix, write_figure
-    from srbench.grammar import split_list
     from srbench.plan import DEFAULT_SCALE
     from srbench.probe import probe as probe_losses
     from srbench.probe.chart import chart
     from srbench.probe.show import render
     from srbench.probe.sources import model_subject, own_loss, run_subject, typed_loss
     from srbench.python.scoring import use_lpips_weights
+    from srbench.python.typed import typed_list, typed_one
     from srbench.store.layout import default_results
     from srbench.store.runs import find_run
     from srbench.train.device import apply_engine, choose_engine, pick_device
@@ -121,6 +121,10 @@ def probe(
 
     if png is not None:
         check_suffix(png)
+    losses = typed_list("loss", loss)
+    test = test and typed_one("dataset", test)
+    model = model and typed_one("model", model)
+    degradation = degradation and typed_one("degradation", degradation)
     use_lpips_weights(lpips_weights)
     where = pick_device(device)
     apply_engine(choose_engine(where, "fp32", "exact"))
@@ -134,7 +138,7 @@ def probe(
         (pictures,) = scored_sets([test or "sample"], factor)
         subject = model_subject(model or BASELINE, factor, channels, where, degradation or BASELINE)
         own = []
-    asked = own or [typed_loss(text, subject) for text in dict.fromkeys(split_list(loss or []))]
+    asked = own or [typed_loss(text, subject) for text in dict.fromkeys(losses)]
     with Stop().listening() as stop:
         seen = probe_losses(subject, pictures, asked, patches, stop.check, quiet=context.obj["quiet"])
     shown = render(seen, format)

@@ -31,9 +31,9 @@ def prove_resume(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One record, for scripts.")] = False,
-    model: options.Model = ["lapsrn"],  # noqa: B006 - typer copies it
+    model: options.Model = None,
     loss: options.Loss = None,
-    dataset: options.Dataset = ["sample"],  # noqa: B006
+    dataset: options.Dataset = None,
     channels: options.Channels = None,
     scale: options.Scale = None,
     seed: options.Seed = None,
@@ -58,11 +58,12 @@ def prove_resume(
     The second run is ended by SIGKILL, as by a power cut: in start-up, training, validation and scoring, and
     while checkpoints are written. Weights, optimizer, history, scores and summary must have the same hashes.
     Exit code 0 where all are equal, 1 where not. Options are those of srbench run, for one run, with a small
-    batch and patch by default.
+    batch and patch by default, and lapsrn on sample unless --model and --dataset say otherwise.
 
         srbench prove-resume --model lapsrn --loss charbonnier --kills 8
     """
     from srbench.plan.terms import parse_seed
+    from srbench.plugins import OWN
     from srbench.prove import prove
     from srbench.prove.show import to_json, to_text
     from srbench.train.stop import Stop
@@ -71,7 +72,8 @@ def prove_resume(
     parsed = parse_seed(the_seed or 0)
     moments = parsed if isinstance(parsed, int) else parsed.order
     arguments = _line(
-        model=_one("model", model), loss=_one("loss", loss), dataset=_one("dataset", dataset),
+        model=_one("model", model) or f"{OWN}/lapsrn", loss=_one("loss", loss),
+        dataset=_one("dataset", dataset),
         channels=_single("channels", channels or []), scale=_one("scale", scale), seed=the_seed,
         recipe=recipe, batch=batch, patch=patch, lr=lr, optimizer=optimizer, schedule=schedule, clip=clip,
         ema=ema, precision=precision, degradation=degradation, device=device,

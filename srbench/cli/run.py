@@ -9,7 +9,7 @@ from srbench.cli import options
 from srbench.errors import SrbenchError, StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from srbench.executors.local import Outcome
+    from srbench.executors.contract import Outcome
 
 
 def run(
@@ -50,6 +50,8 @@ def run(
     lpips_weights: options.LpipsWeights = None,
     save_images: options.SaveImages = 0,
     device: options.Device = "auto",
+    executor: options.Executor = "local",
+    jobs: options.Jobs = None,
     processes: options.Processes = 1,
     determinism: options.Determinism = "exact",
     save_every: options.SaveEvery = 60.0,

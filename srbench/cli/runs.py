@@ -1,13 +1,13 @@
 """`srbench runs`: what is in the store, how far it is, and removing of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srbench.cli.options import Results
+from srbench.cli.options import OfSuite, Results
 
 if TYPE_CHECKING:
     from srbench.errors import StoreError
@@ -19,31 +19,44 @@ app = typer.Typer(invoke_without_command=True)
 _STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
-def read_store(results: Path | None) -> "tuple[list[StoredRun], bool]":
+def read_store(results: Path | None, suite: Path | None = None) -> "tuple[list[StoredRun], bool]":
     """The runs of a store, and whether some are damaged; says on stderr which, and where there are none.
 
+    Args:
+        results: the store, as typed.
+        suite: a suite file whose runs alone are wanted.
+
     Raises:
-        UsageError: the folder does not exist.
+        UsageError: the folder does not exist, or the suite is not sound.
     """
     from srbench.store.runs import list_runs
 
     root = _root(results)
     runs, errors = list_runs(root)
     _say_what_is_wrong(root, errors, bool(runs))
+    if suite is not None:
+        ids = _ids_of(suite)
+        runs = [run for run in runs if run.id in ids]
     return runs, bool(errors)
 
 
-def index_store(results: Path | None) -> "Index":
+def index_store(results: Path | None, suite: Path | None = None) -> "Index":
     """The same from the index of the store: for commands that must stay fast with many runs.
 
     Raises:
-        UsageError: the folder does not exist.
+        UsageError: as `read_store`.
     """
     from srbench.store.index import read_index
 
     index = read_index(_root(results))
     _say_what_is_wrong(index.root, index.errors, bool(index.runs))
-    return index
+    return index if suite is None else index.only(_ids_of(suite))
+
+
+def _ids_of(suite: Path) -> Collection[str]:
+    from srbench.suite.read import read_suite
+
+    return read_suite(suite).run_ids()
 
 
 def _root(results: Path | None) -> Path:
@@ -74,6 +87,7 @@ def _say_what_is_wrong(root: Path, errors: "Sequence[StoreError]", has_runs: boo
 def runs(
     context: typer.Context,
     results: Results = None,
+    suite: OfSuite = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -93,7 +107,7 @@ def runs(
     """
     if context.invoked_subcommand is not None:
         return
-    found, damaged = read_store(results)
+    found, damaged = read_store(results, suite)
     records = [_record(run) for run in found]
     if as_json:
         import json

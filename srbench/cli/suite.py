@@ -28,7 +28,7 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="S
     A dataset or weights that are not on this machine are said, and are no mistake of the file.
     """
     from srbench.errors import UsageError
-    from srbench.suite import SuiteError, lines_of, read_suite
+    from srbench.suite.read import SuiteError, lines_of, read_suite
 
     wrong = False
     for file in files:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from srbench.cli.options import Results
+from srbench.cli.options import OfSuite, Results
 
 
 def table(
@@ -68,6 +68,7 @@ def table(
             "What other devices took stands in columns of their own.",
         ),
     ] = False,
+    suite: OfSuite = None,
     results: Results = None,
 ) -> None:
     """Show the stored scores of all runs, against bicubic.
@@ -89,7 +90,7 @@ def table(
 
     metrics = split_list(metric) if metric else None
     tests = split_list(test) if test else None
-    index = index_store(results)
+    index = index_store(results, suite)
     scored = [run.folder for run in index.runs if run.is_scored]
     whole = every or protocol or format in ("csv", "json")
     choice = None if whole or not scored else choose(index, top, metrics, tests)

@@ -64,6 +64,7 @@ def verdict(
 
     from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
+    from srbench.python.typed import typed_list
     from srbench.train.device import apply_engine, choose_engine, pick_device
     from srbench.train.stop import Stop
     from srbench.verdict.maps import write_maps
@@ -71,6 +72,7 @@ def verdict(
     where = pick_device(device)
     apply_engine(choose_engine(where, "fp32", "exact"))
     with Stop().listening() as stop:
-        for pictures in scored_sets(typed or [typed_dataset(found)], found.record.spec["scale"]):
+        asked = typed_list("dataset", test) or [typed_dataset(found)]
+        for pictures in scored_sets(asked, found.record.spec["scale"]):
             count = write_maps(found, pictures, map, where, stop.check, quiet=context.obj["quiet"])
             typer.echo(f"{count} maps of {pictures.name} are in {map / pictures.name}.", err=True)

@@ -17,8 +17,11 @@ def data_dir() -> Path:
 
 
 def set_folder(name: str, root: Path | None = None) -> Path:
-    """The folder of a set in a data folder, this machine's unless `root` names another."""
-    return (root or data_dir()) / name
+    """The folder of a set in a data folder, this machine's unless `root` names another.
+
+    `dist/name` has that of `name`: its builder looks there, and knows of no other that claims the name.
+    """
+    return (root or data_dir()) / name.rpartition("/")[2]
 
 
 def is_complete(name: str, facts: DatasetFacts, root: Path | None = None) -> bool:

@@ -1,6 +1,7 @@
 """Checkpoint → scores: every test picture, scale, plane and metric that has no score yet."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from srbench.memory import MemoryShortError
 from srbench.phases import enter
 from srbench.predict import TILES, NetworkUpscaler, Upscaler
 from srbench.progress import steps
+from srbench.providers import provider
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
@@ -114,8 +116,9 @@ def _evaluate(
         LR_FILES for one in protocols.values() if str(one["degradation"]).startswith(LR_FILES)
     }
     not_degraded = next(filter(None, map(scorer.not_degraded, lr_texts)), None)
+    made_by: dict[str, dict[str, str]] = {}
     for (_, test_sha256), test in asked.items():
-        before = made
+        before, first = made, len(scores)
         try:
             with steps(f"{paths.id}: scoring {test.name}", len(test.pictures), check, quiet=quiet) as tick:
                 for number, picture in enumerate(test.pictures):
@@ -129,6 +132,8 @@ def _evaluate(
                         values, prediction = scorer.score(test.name, picture, wanted, check)
                         for item, value in zip(wanted, values, strict=True):
                             made += 1
+                            label = f"metric {item.protocol.metric}"
+                            made_by[label] = made_by.get(label) or provider(item.metric.component)
                             protocols[item.protocol.hash] = item.protocol.model_dump(mode="json")
                             scores.append(
                                 Score(
@@ -150,18 +155,32 @@ def _evaluate(
         except StoppedError:
             # A picture that has been scored is not scored again.
             if made > before:
-                _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
+                _store(paths, scores, protocols, scoring, spec, unverified, not_degraded, made_by)
             raise
+        _tell_of_silent(scoring, scores[first:], test.name)
         if made > before:
-            summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
+            summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded, made_by)
     if (
         summary is None
         or summary["unavailable"] != _missing(scoring, spec, scores, not_degraded)
         or _stored_doubts(summary) != _of_scored(unverified, scores)
     ):
-        summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded)
+        summary = _store(paths, scores, protocols, scoring, spec, unverified, not_degraded, made_by)
     enter(paths.id, "scored", step)
     return summary, made
+
+
+def _tell_of_silent(scoring: Scoring, scores: Sequence[Score], test: str) -> None:
+    """Say which metrics had NaN for every picture: their column is empty, and nobody would know why."""
+    asked = {score.metric for score in scores}
+    answered = {score.metric for score in scores if not math.isnan(score.value)}
+    silent = [one for one in scoring.metrics if one.label in asked - answered]
+    for dist in dict.fromkeys(one.component.plugin.dist for one in silent):
+        labels = ", ".join(one.label for one in silent if one.component.plugin.dist == dist)
+        _log.warning(
+            "%s of %s gave no number (NaN) for any picture of %s, so there is no mean. It is a fault of the "
+            "metric, or these pictures give it nothing to measure.", labels, dist, test,
+        )  # fmt: skip
 
 
 def _key(score: Score) -> tuple[Any, ...]:
@@ -206,21 +225,27 @@ def _store(
     spec: RunSpec,
     unverified: _Doubts,
     not_degraded: str | None,
+    made_by: Mapping[str, dict[str, str]],
 ) -> dict[str, Any]:
     check_held(paths)
     used = {score.protocol for score in scores}
-    before = (read_summary(paths) or {"scores": []})["scores"]
+    stored = read_summary(paths) or {"scores": []}
     # A metric whose plugin is no longer installed keeps what the store says of it.
-    labels = {row["metric"]: {"better": row["better"], "unit": row["unit"]} for row in before}
+    labels = {row["metric"]: {"better": row["better"], "unit": row["unit"]} for row in stored["scores"]}
+    by = {**stored.get("providers", {}), **made_by}
     for score in scores:
         if score.metric not in labels:
             protocol = protocols[score.protocol]
             metric: Metric = registry().find("metric", protocol["metric"])
             labels[score.metric] = {"better": metric.direction(protocol["settings"]), "unit": metric.unit}
+            by.setdefault(f"metric {protocol['metric']}", provider(metric))
     kept = {key: value for key, value in protocols.items() if key in used}
     doubts = _of_scored(unverified, scores)
+    names = {f"metric {protocol['metric']}" for protocol in kept.values()}
     write_scores(paths, scores, kept)
-    return write_summary(paths, scores, kept, labels, _missing(scoring, spec, scores, not_degraded), doubts)
+    missing = _missing(scoring, spec, scores, not_degraded)
+    providers = {label: one for label, one in by.items() if label in names}
+    return write_summary(paths, scores, kept, labels, missing, doubts, providers)
 
 
 def _missing(

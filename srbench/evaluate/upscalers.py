@@ -77,14 +77,14 @@ def network_upscaler_of(
     if spec.source is None:
         model: Model = registry().find("model", spec.model.name)
         tell_terms(spec)
-        multiple, tileable = model.padded_to(spec.model.params), model.tileable
+        multiple, tileable, called = model.padded_to(spec.model.params), model.tileable, model.title
         step, networks = _trained(spec, paths, device)
     elif spec.source.kind == "pictures":
         raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
     else:
         weights = _weights(spec, place or source_of(spec, paths), device)
         tell(weights.terms)
-        multiple, tileable = weights.size_multiple, weights.tileable
+        multiple, tileable, called = weights.size_multiple, weights.tileable, f"The network of {paths.id}"
         step, networks = 0, weights.networks
     return step, NetworkUpscaler(
         networks,
@@ -94,6 +94,7 @@ def network_upscaler_of(
         tileable,
         device,
         inference,
+        called,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from srbench.components import Kind, Loss, Model
+from srbench.components import Component, Kind, Loss, Model
 from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import Term, parse_sum, parse_term
 from srbench.parameters import is_path
@@ -88,7 +88,7 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         UsageError: an unknown name, parameter or weight, or a loss of RGB pictures where there is one plane.
     """
     typed = parse_sum(text)
-    trainers = [term for term in typed if _is_trainer(term.name)]
+    trainers = [term for term in typed if registry().find_loss(term.name).kind == "trainer"]
     if trainers:
         return (_trainer_term(trainers[0], alone=len(typed) == 1),)
     terms = []
@@ -108,9 +108,14 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
     return tuple(terms)
 
 
-def kind_of(axis: Kind, term: Term) -> Kind:
-    """The kind of component that a term on that axis names: a trainer may stand in place of a loss."""
-    return "trainer" if axis == "loss" and _is_trainer(term.name) else axis
+def component_of(axis: Kind, term: Term) -> Component:
+    """The component that a term on that axis names; a trainer may stand in place of a loss.
+
+    Raises:
+        UsageError: there is none.
+    """
+    one: Component = registry().find_loss(term.name) if axis == "loss" else registry().find(axis, term.name)
+    return one
 
 
 def anchored(axis: Kind, text: str, folder: Path) -> str:
@@ -121,7 +126,7 @@ def anchored(axis: Kind, text: str, folder: Path) -> str:
     """
     terms = []
     for term in parse_sum(text):
-        known = registry().find(kind_of(axis, term), term.name).parameters
+        known = component_of(axis, term).parameters
         given = {
             key: str((folder / Path(value).expanduser()).absolute())
             if key in known and is_path(known[key])
@@ -136,23 +141,18 @@ def fits(axis: Kind, wanted: str, text: str) -> bool:
     """Whether `text` names what `wanted` does: the same terms, with the parameters that `wanted` gives."""
     ours, theirs = parse_sum(wanted), parse_sum(text)
     return len(ours) == len(theirs) and all(
-        _fits(kind_of(axis, one), one, other) for one, other in zip(ours, theirs, strict=True)
+        _fits(axis, one, other) for one, other in zip(ours, theirs, strict=True)
     )
 
 
-def _fits(kind: Kind, wanted: Term, term: Term) -> bool:
-    if (wanted.name, wanted.weight) != (term.name, term.weight):
+def _fits(axis: Kind, wanted: Term, term: Term) -> bool:
+    component = component_of(axis, term)
+    if component_of(axis, wanted) is not component or wanted.weight != term.weight:
         return False
     if not wanted.parameters:
         return True
-    component = registry().find(kind, term.name)
     given = component.settings(term.parameters)
     return bool(component.settings({**term.parameters, **wanted.parameters}) == given)
-
-
-def _is_trainer(name: str) -> bool:
-    bare = name.rpartition("/")[2]
-    return bare in registry().names("trainer") and bare not in registry().names("loss")
 
 
 def _trainer_term(term: Term, *, alone: bool) -> LossSpec:

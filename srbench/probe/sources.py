@@ -118,6 +118,7 @@ def model_subject(
         component.padded_to(typed.params),
         component.tileable,
         device,
+        called=component.title,
     )
     untrained = ", untrained" if component.trainable else ""
     return _subject(f"{model} ×{scale}{untrained}", spec, upscaler, 0, device)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from srbench.errors import UsageError, did_you_mean
 from srbench.grammar import split_list
-from srbench.plan.matrix import TRAINING, Values, parse_only, typed_value
-from srbench.plan.terms import parse_seed
+
+if TYPE_CHECKING:
+    from srbench.components import Kind
+    from srbench.plan.matrix import Values
 
 Names: TypeAlias = str | Sequence[str]
 """A comma list, or a list: each is one setting."""
@@ -59,6 +61,8 @@ class RunOptions(TypedDict, total=False):
     save_images: Annotated[int, Field(ge=0)]
     device: str
     processes: _Count
+    executor: str
+    jobs: _Count
     determinism: str
     save_every: Annotated[float, Field(ge=0)]
     eval_every: _Count
@@ -91,10 +95,14 @@ def axes_of(options: RunOptions) -> dict[str, tuple[Any, ...]]:
     Raises:
         UsageError: a value that is none.
     """
+    from srbench.plan.matrix import typed_value  # loads torch
+    from srbench.plan.terms import parse_seed
+    from srbench.python.typed import typed_list
+
     axes: dict[str, tuple[Any, ...]] = {}
-    for axis in ("model", "loss", "dataset", "degradation"):
-        if names := names_of(options.get(axis)):
-            axes[axis] = names
+    kinds: tuple[Kind, ...] = ("model", "loss", "dataset", "degradation")
+    for axis in kinds:
+        axes[axis] = tuple(typed_list(axis, names_of(options.get(axis))))
     if "channels" in options:
         axes["channels"] = tuple(_several(options["channels"]))  # a comma is part of a name here
     if "scale" in options:
@@ -106,12 +114,16 @@ def axes_of(options: RunOptions) -> dict[str, tuple[Any, ...]]:
 
 def training_of(options: RunOptions) -> dict[str, Any]:
     """How runs are trained, as far as options say."""
+    from srbench.plan.matrix import TRAINING
+
     names = ("recipe", "precision", "steps", "epochs", *TRAINING)
     return {name: value for name, value in options.items() if name in names}
 
 
-def only_of(options: RunOptions) -> tuple[Values, ...]:
+def only_of(options: RunOptions) -> "tuple[Values, ...]":
     """The patterns of `--only`."""
+    from srbench.plan.matrix import parse_only
+
     return tuple(parse_only(text) for text in _several(options.get("only", ())))
 
 

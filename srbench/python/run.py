@@ -15,11 +15,11 @@ from srbench.python.options import RunOptions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from srbench.executors.local import Outcome, Settings
+    from srbench.executors.contract import Executor, Outcome, Settings
     from srbench.plan import Job
     from srbench.plan.matrix import Matrix
     from srbench.python.loaded import LoadedRun
-    from srbench.suite import Suite
+    from srbench.suite.read import Suite
     from srbench.train.stop import Stop
 
 
@@ -30,20 +30,20 @@ class Prepared:
     Args:
         jobs: what to do, baselines first.
         results: the store.
+        executor: where.
         settings: how.
         stop: which listens from here on.
     """
 
     jobs: "list[Job]"
     results: Path
+    executor: "Executor"
     settings: "Settings"
     stop: "Stop"
 
-    def execute(self) -> "list[Outcome]":
+    def execute(self) -> "Sequence[Outcome]":
         """Do the jobs; a run that fails does not stop the others."""
-        from srbench.executors.local import execute
-
-        return execute(self.jobs, self.results, self.settings, self.stop)
+        return self.executor.execute(self.jobs, self.results, self.settings, self.stop)
 
 
 def run(suite: str | os.PathLike[str] | None = None, **options: Unpack[RunOptions]) -> "list[LoadedRun]":
@@ -114,7 +114,7 @@ def prepared(
         with stop.at_once():
             read = None
             if suite is not None:
-                from srbench.suite import read_suite
+                from srbench.suite.read import read_suite
 
                 read = read_suite(suite)
                 if limit is None and "max_time" in read.options:
@@ -126,12 +126,12 @@ def prepared(
 def _prepare(
     suite: "Suite | None", options: RunOptions, stop: "Stop", command: Sequence[str], quiet: bool
 ) -> Prepared:
-    from srbench.executors.local import Settings
+    from srbench.executors.contract import Settings
     from srbench.plan.matrix import Matrix
     from srbench.python.options import axes_of, names_of, only_of, training_of
     from srbench.python.scoring import scoring_of, use_lpips_weights
+    from srbench.python.typed import typed_list
     from srbench.store.layout import default_results
-    from srbench.train.device import check_processes, pick_device
     from srbench.train.loop import Cadence
 
     # Options go before the suite, whatever the kind.
@@ -141,14 +141,11 @@ def _prepare(
     matrix = (suite.matrix if suite else Matrix()).overridden(
         axes_of(options), training_of(options), only_of(options)
     )
-    jobs = _jobs(matrix, names_of(said.get("test")), options, results)
+    jobs = _jobs(matrix, typed_list("dataset", names_of(said.get("test"))), options, results)
     if options.get("rerun") == "failed":
         jobs = [job for job in jobs if _has_failed(job, results)]
-    where = pick_device(said.get("device", "auto"))
-    processes = said.get("processes", 1)
-    check_processes(processes, said.get("device", "auto"), where)
     settings = Settings(
-        device=where,
+        device=said.get("device", "auto"),
         determinism=said.get("determinism", "exact"),
         cadence=Cadence(said.get("save_every", 60.0), said.get("eval_every"), said.get("patience")),
         scoring=scoring_of(
@@ -162,9 +159,26 @@ def _prepare(
         ),
         provenance={"command": list(command), **({"suite": suite.provenance} if suite else {})},
         quiet=quiet,
-        processes=processes,
+        processes=said.get("processes", 1),
+        lpips_weights=_path(said.get("lpips_weights")),
     )
-    return Prepared(jobs, results, settings, stop)
+    executor = _executor(said.get("executor", "local"), said.get("jobs"))
+    return Prepared(jobs, results, executor, settings, stop)
+
+
+def _executor(text: str, jobs: int | None) -> "Executor":
+    """The executor as typed; `--jobs N` is short for its parameter `jobs`."""
+    from srbench.grammar import parse_term
+    from srbench.python.typed import typed_one
+    from srbench.registry import registry
+
+    term = parse_term(typed_one("executor", text))
+    component = registry().find("executor", term.name)
+    if jobs is not None and "jobs" in term.parameters:
+        raise UsageError(f"--jobs and --executor {text} both say how many runs at once. Give one of them.")
+    more = {} if jobs is None else {"jobs": jobs}
+    built: Executor = component.make(**component.settings({**term.parameters, **more}))
+    return built
 
 
 def _jobs(matrix: "Matrix", tests: Sequence[str], options: RunOptions, results: Path) -> "list[Job]":

@@ -39,9 +39,9 @@ def scoring_of(
         UsageError: an unknown metric, parameter or rule.
     """
     from srbench.evaluate.scoring import DEFAULT_METRICS, Scoring, resolve_metrics
-    from srbench.grammar import split_list
     from srbench.inference import Inference
     from srbench.progress import console
+    from srbench.python.typed import typed_list
 
     if grey not in ("rgb", "keep"):
         raise UsageError(f"--grey {grey} is neither rgb nor keep.")
@@ -51,7 +51,7 @@ def scoring_of(
         inference = Inference(tile, overlap, self_ensemble)
     except ValueError as error:
         raise UsageError(f"--tile and --overlap cannot be taken so: {error}.") from error
-    active, unavailable = resolve_metrics(split_list(metrics or DEFAULT_METRICS))
+    active, unavailable = resolve_metrics(typed_list("metric", metrics) or DEFAULT_METRICS)
     for reason in unavailable.values():
         console.print(
             f"{reason} Its column is left empty; all others are complete.",

@@ -10,9 +10,9 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NamedTuple, TypeAlias
@@ -114,6 +114,16 @@ class Index:
     runs: Sequence[IndexedRun]
     means: Means
     errors: Sequence[StoreError]
+
+    def only(self, ids: Collection[str]) -> "Index":
+        """The same with those runs alone."""
+        kept = [at for at, run in enumerate(self.runs) if run.id in ids]
+        now_at = np.full(len(self.runs), -1, dtype=np.int32)
+        now_at[kept] = np.arange(len(kept), dtype=np.int32)
+        run = now_at[self.means.run]
+        columns = {name: column[run >= 0] for name, column in self.means.columns.items()}
+        means = Means(run[run >= 0], columns, self.means.words)
+        return replace(self, runs=[self.runs[at] for at in kept], means=means)
 
     def status(self, run: IndexedRun) -> str:
         """The status to show, as `current_status` has it."""

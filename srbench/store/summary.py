@@ -20,6 +20,7 @@ def write_summary(
     metrics: Mapping[str, Mapping[str, str]],
     unavailable: Mapping[str, str],
     unverified: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    providers: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Store what the scores of a run come to; returns it.
 
@@ -30,6 +31,7 @@ def write_summary(
         metrics: label → `{"better": "higher"|"lower", "unit": …}`, of each label in `scores`.
         unavailable: label → why the metric could not be computed here.
         unverified: test and its SHA-256 → why it is not the published set of that name.
+        providers: `"metric psnr"` → who computed the newest of its scores.
 
     Raises:
         StoreError: the file cannot be written.
@@ -44,6 +46,7 @@ def write_summary(
             {"test": test, "test_sha256": sha256, "reason": reason}
             for (test, sha256), reason in sorted(unverified.items())
         ],
+        "providers": dict(sorted(providers.items())),
     }
     write_json(paths.summary, summary)
     return summary

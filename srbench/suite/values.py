@@ -7,10 +7,9 @@ from typing import Any
 from srbench.components import Kind
 from srbench.errors import UsageError
 from srbench.grammar import parse_sum, parse_term, split_list
-from srbench.inference import Inference
 from srbench.plan.matrix import AXES, Matrix, Values, When
 from srbench.plan.settings import Budget, fields_of
-from srbench.plan.terms import anchored, kind_of, loss_terms, parse_seed
+from srbench.plan.terms import anchored, component_of, loss_terms, parse_seed
 from srbench.registry import registry
 from srbench.suite.form import Axes, Form, SeedParts
 from srbench.suite.located import Place
@@ -45,6 +44,8 @@ def options_of(form: Form, report: Report, folder: Path) -> dict[str, Any]:
     for key, kind in kinds:
         if key in scoring:
             scoring[key] = _listed(scoring[key], ("scoring", key), kind, report, folder)
+    from srbench.inference import Inference  # loads torch
+
     try:
         Inference(scoring.get("tile"), scoring.get("overlap"))
     except ValueError as error:
@@ -133,7 +134,8 @@ def _named(kind: Kind, text: str) -> object:
         terms = [parse_term(text)]
     named = []
     for term in terms:
-        component = registry().find(kind_of(kind, term), term.name)
+        registry().check_typed(kind, term.name)
+        component = component_of(kind, term)
         settings = component.settings(term.parameters)
         if kind == "degradation":
             component.make(**settings)

@@ -275,9 +275,9 @@ def _said_of_choice(block: Block, top: int, leading: Column) -> str:
     baseline = "bicubic, " if any(row.is_baseline for row in block.rows) else ""
     by = f" by {Metric(leading.metric).name} {leading.plane}" if leading.metric else ""
     return (
-        f"{len(block.rows):,} of {block.total:,} rows are shown: {baseline}the {top:,} best{by}, and the "
-        "best of every other column. Best values are the best of all rows; ties are looked for among those shown. "
-        "--top N shows more rows, --all every one"
+        f"{len(block.rows):,} of {block.total:,} rows are shown: {baseline}the {top:,} best{by}, and "
+        "the best of every other column. Best values are the best of all rows; ties are looked for among "
+        "those shown. --top N shows more rows, --all every one"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from srbench.files import canonical_json
+from srbench.spec import Seeds
 from srbench.store.runs import StoredRun
 from srbench.types import Channels
 
@@ -97,10 +98,8 @@ def _labels(run: StoredRun, named: set[_Key]) -> Labels:
 
 
 def _seed(seed: int | Mapping[str, int] | None) -> int | str | None:
-    """`init=1 order=2` where a run has several: those that are not 0."""
-    if not isinstance(seed, Mapping):
-        return seed
-    return " ".join(f"{name}={value}" for name, value in seed.items() if value)
+    """`init=1,order=2` where a run has several."""
+    return str(Seeds.model_validate(seed)) if isinstance(seed, Mapping) else seed
 
 
 def _component(field: str, component: Mapping[str, Any], named: set[_Key]) -> str:

@@ -97,7 +97,7 @@ def _fits(
 
 
 def _longest(block: Block) -> set[int]:
-    """Rows that are as wide as all are: of metrics each one is, of other columns that with the longest text."""
+    """Rows that are as wide as all are: any of metrics, of other columns that with the longest text."""
     columns = [[cell.text + cell.mark for cell in cells] for cells in zip(*block.names, strict=True)]
     columns += [[one.text for one in block.verdicts]] if block.verdicts else []
     return {max(range(len(column)), key=lambda at: cell_len(column[at])) for column in columns}

@@ -5,27 +5,32 @@ where it is not, and `NotDemanded` with the reason where the component never gav
 what a component declared when it was registered, never at its name.
 """
 
+import ast
 import importlib
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from srbench.components import Component, Kind
+from srbench.errors import UsageError
 from srbench.grammar import parse_term
 from srbench.registry import registry
 
 State = Literal["passed", "failed", "skipped"]
 
-_MODULES: Mapping[Kind, str] = {
-    "model": "srbench.testing.models",
-    "loss": "srbench.testing.losses",
-    "trainer": "srbench.testing.trainers",
-    "dataset": "srbench.testing.datasets",
-    "metric": "srbench.testing.metrics",
-    "degradation": "srbench.testing.degradations",
+_MODULES: Mapping[Kind, tuple[str, ...]] = {
+    "model": ("srbench.testing.models", "srbench.testing.models_trained", "srbench.testing.models_declared"),
+    "loss": ("srbench.testing.losses",),
+    "trainer": ("srbench.testing.trainers",),
+    "dataset": ("srbench.testing.datasets",),
+    "metric": ("srbench.testing.metrics",),
+    "degradation": ("srbench.testing.degradations",),
 }
-"""Kind → the module whose checks it goes through, imported when one of that kind is checked."""
+"""Kind → the modules whose checks it goes through, imported when one of that kind is checked."""
 
 _CHECKS: dict[Kind, list["Check"]] = {}
 
@@ -51,6 +56,24 @@ class Subject:
     component: Any
     settings: Mapping[str, Any]
     typed: str
+
+    def make(self, **given: Any) -> Any:
+        """The component built with its settings.
+
+        Args:
+            given: what srbench itself passes to one of its kind, such as `planes` and `scale` to a model.
+
+        Raises:
+            Fault: the builder refuses.
+        """
+        try:
+            return self.component.make(**given, **self.settings)
+        except UsageError as error:
+            told = ", ".join(f"{name}={value}" for name, value in given.items())
+            raise Fault(
+                f"{self.typed} cannot be built{f' with {told}' if told else ''}: {error} Make its builder "
+                "take that, or name settings that it takes, after a colon."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -82,8 +105,7 @@ def promise(kind: Kind, name: str) -> Callable[[Callable[[Subject], None]], Call
     """Add a function to the checks of a kind; the first line of its docstring is the promise."""
 
     def add(look: Callable[[Subject], None]) -> Callable[[Subject], None]:
-        text = (look.__doc__ or "").strip().partition("\n")[0]
-        _CHECKS.setdefault(kind, []).append(Check(name, text, look))
+        _CHECKS.setdefault(kind, []).append(Check(name, _first_line(inspect.getdoc(look)), look))
         return look
 
     return add
@@ -91,8 +113,23 @@ def promise(kind: Kind, name: str) -> Callable[[Callable[[Subject], None]], Call
 
 def checks_of(kind: Kind) -> tuple[Check, ...]:
     """The checks a kind goes through, in order."""
-    importlib.import_module(_MODULES[kind])
+    for module in _MODULES[kind]:
+        importlib.import_module(module)
     return tuple(_CHECKS.get(kind, ()))
+
+
+def promises_of(kind: Kind) -> dict[str, str]:
+    """Check → promise, as `checks_of` has them, read from their source: `--help` need not load torch."""
+    found = {}
+    for node in (node for module in _MODULES[kind] for node in _tree(module).body):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "promise":
+                of, name = (ast.literal_eval(argument) for argument in call.args)
+                if of == kind:
+                    found[name] = _first_line(ast.get_docstring(node))
+    return found
 
 
 def subject_of(kind: Kind, typed: str) -> Subject:
@@ -121,3 +158,14 @@ def examine(subject: Subject) -> Iterator[Finding]:
         except Exception as error:
             state, text = "failed", f"{type(error).__name__}: {error}"
         yield Finding(check.name, state, text, time.monotonic() - began)
+
+
+def _tree(module: str) -> ast.Module:
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").partition("\n")[0]

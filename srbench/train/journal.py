@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from types import TracebackType
 from typing import Any, Self
 
 from srbench.checkpoint.format import Checkpoint
@@ -49,8 +51,8 @@ class Journal:
         warn_of_lost(self._paths.history, evaluated)
         truncate(self._paths.timings, step)
 
-    def begin(self, step: int, budget: int, steps_per_epoch: float) -> None:
-        """Note that the run goes on from `step`, and with what in view."""
+    def begin(self, step: int, evaluated: int, budget: int, steps_per_epoch: float) -> None:
+        """Note that the run goes on from `step`, last evaluated at `evaluated`, and with what in view."""
         past = read_lines(self._paths.timings)
         self._clock = _Clock(past[-1]["elapsed_s"] if past else 0.0, step)
         self.saved = step
@@ -59,7 +61,8 @@ class Journal:
             self.record, status="running", reason=None, step=step, budget=budget, provenance=provenance
         )
         write_record(self._paths, self.record)
-        self.emit("run_started", step=step)
+        self.emit("run_started", step=step, evaluated=evaluated)
+        self.notice()
         self._last_save = time.monotonic()
 
     def save(self, step: int, state: TrainingState, progress: Mapping[str, Any]) -> None:
@@ -96,7 +99,6 @@ class Journal:
         """The checkpoint of a run that begins from something, on the disk before the run is said to start."""
         self.save(0, state, progress)
         self._writer.wait()
-        self._pending = None
 
     def settle(self) -> None:
         """Come back when all checkpoints are on the disk."""
@@ -152,8 +154,13 @@ class Journal:
         self._writer.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._writer.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+        if isinstance(error, Exception):
+            with suppress(Exception):  # of a write that failed too: the first error is the one to tell
+                self.notice()
 
 
 class NoJournal(Journal):
@@ -162,7 +169,7 @@ class NoJournal(Journal):
     def cut_back(self, step: int, evaluated: int) -> None:
         """Nothing."""
 
-    def begin(self, step: int, budget: int, steps_per_epoch: float) -> None:
+    def begin(self, step: int, evaluated: int, budget: int, steps_per_epoch: float) -> None:
         """Start the clock."""
         self._clock = _Clock(0.0, step)
 

@@ -124,7 +124,7 @@ def train(
     degrade: Degradation = degradation.make(**spec.degradation.params)
     state = TrainingState(spec, device, fp16=engine.precision == "fp16")
     multiple = model.padded_to(spec.model.params)
-    scales = predicted_scales(state.scored, spec.scale, multiple, device)
+    scales = predicted_scales(state.scored, spec.scale, multiple, device, model.title)
 
     train_pictures = dataset.pictures.train
     held_out = dataset.pictures.val or dataset.pictures.test
@@ -154,7 +154,7 @@ def train(
     journal.cut_back(step, progress.evaluated)
     if journal.is_out_of_patience(cadence.patience, progress.best):
         target = step
-    journal.begin(step, max(target, step), steps_per_epoch)
+    journal.begin(step, progress.evaluated, max(target, step), steps_per_epoch)
 
     wants_steps = bool(host().implementations("step_finished"))
     train_step = TrainStep(spec, state, device, autocast_dtype(engine), world)
@@ -191,6 +191,8 @@ def train(
                 line = _history_line(step, steps_per_epoch, progress, validated, on)
                 journal.history(line)
                 journal.timing(step)
+                used = (spec.learning_rate or 0.0) * rate(step - 1, steps_per_epoch)
+                journal.emit("evaluation_finished", step=step, line=line, learning_rate=used)
                 _say(shown, paths.id, line)
                 journal.enter("training", step)
                 is_best = bool(dataset.pictures.val) and _better(progress, step, validated.psnr[spec.scale])
@@ -235,8 +237,10 @@ def train(
                 note = f"loss {loss:.4g}, {journal.images_per_s(step):.0f} img/s"
                 if wants_steps:
                     journal.emit("step_finished", step=step, loss=loss)
-            if int(step / steps_per_epoch) > int((step - 1) / steps_per_epoch):
-                journal.emit("epoch_finished", step=step, epoch=int(step / steps_per_epoch))
+            # In whole numbers: 35 steps of 3 of 7 patches are 15 epochs, and 14.99… in floating point.
+            epoch = step * spec.batch // tiles.slots
+            if epoch > (step - 1) * spec.batch // tiles.slots:
+                journal.emit("epoch_finished", step=step, epoch=epoch)
             shown.advance(note)
 
     if progress.evaluated != step:

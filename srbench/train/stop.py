@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from srbench.errors import StoppedError, UsageError
+from srbench.errors import EndedAtOnce, StoppedError, UsageError
 
 ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command goes on from there."
 
@@ -23,10 +23,13 @@ class Stop:
 
     Args:
         max_time_s: stop this many seconds from now; None: no limit.
+        left_s: of these, how many are left, where another process has used some of them up.
     """
 
-    def __init__(self, max_time_s: float | None = None) -> None:
-        self._began, self._max_time_s = time.monotonic(), max_time_s
+    def __init__(self, max_time_s: float | None = None, left_s: float | None = None) -> None:
+        self._began = time.monotonic()
+        self._left_s = max_time_s if left_s is None else left_s
+        self.max_time_s = max_time_s
         self._signal: str | None = None
         self.reserve_s = 0.0
         self._at_once = False
@@ -34,18 +37,23 @@ class Stop:
     @property
     def reason(self) -> str | None:
         """Why to stop (`Ctrl-C`, `SIGTERM`, the time limit), or None to go on."""
-        if self._signal is None and self._left_s() <= self.reserve_s:
-            return f"reaching --max-time {format_duration(self._max_time_s or 0)}"
+        if self._signal is None and self.left_s <= self.reserve_s:
+            return f"reaching --max-time {format_duration(self.max_time_s or 0)}"
         return self._signal
+
+    def ask(self, reason: str) -> None:
+        """Ask to stop, as a signal would; from any thread."""
+        self._signal = self._signal or reason
 
     def limit(self, max_time_s: float) -> None:
         """Stop no later than so many seconds after it was made."""
-        self._max_time_s = min(max_time_s, math.inf if self._max_time_s is None else self._max_time_s)
+        self.max_time_s = min(max_time_s, math.inf if self.max_time_s is None else self.max_time_s)
+        self._left_s = self.max_time_s if self._left_s is None else min(self._left_s, self.max_time_s)
 
-    def _left_s(self) -> float:
-        if self._max_time_s is None:
-            return math.inf
-        return self._began + self._max_time_s - time.monotonic()
+    @property
+    def left_s(self) -> float:
+        """Seconds until the limit; infinite where there is none."""
+        return math.inf if self._left_s is None else self._began + self._left_s - time.monotonic()
 
     def check(self) -> None:
         """Stop here if asked to: for loops that have nothing of their own to save.
@@ -81,7 +89,7 @@ class Stop:
         def ask(number: int, frame: FrameType | None) -> None:
             if self._signal is not None and number == signal.SIGINT:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
-                raise SystemExit(130)
+                raise EndedAtOnce(130)
             self._signal = names[signal.Signals(number)]
             if self._at_once:
                 self.check()

@@ -229,19 +229,20 @@ def test_options_are_frozen():
 
     from srbench.cli.app import app
 
-    command = typer.main.get_command(app)
+    group = typer.main.get_command(app)
+    commands = {name: group.get_command(None, name) for name in group.list_commands(None)}
     options = {
         name: sorted(
             option for parameter in one.params for option in parameter.opts if option.startswith("--")
         )
-        for name, one in command.commands.items()
+        for name, one in commands.items()
     }
     assert " ".join(options["run"]) == (
         "--batch --border --channels --clip --dataset --degradation --determinism --device --dry-run --ema "
-        "--epochs --eval-every --fork --fork-optimizer --grey --init --loss --lpips-weights --lr --max-time "
-        "--metric --model --only --optimizer --overlap --patch --patience --precision --processes --recipe "
-        "--rerun --results --save-every --save-images --scale --schedule --seed --self-ensemble --steps "
-        "--test --tile"
+        "--epochs --eval-every --executor --fork --fork-optimizer --grey --init --jobs --loss "
+        "--lpips-weights --lr --max-time --metric --model --only --optimizer --overlap --patch "
+        "--patience --precision --processes --recipe --rerun --results --save-every --save-images "
+        "--scale --schedule --seed --self-ensemble --steps --test --tile"
     )
     assert " ".join(options["eval"]) == (
         "--allow-missing --border --channels --degradation --device --grey --lpips-weights --metric --model "
@@ -251,7 +252,7 @@ def test_options_are_frozen():
         "--channels --degradation --device --format --loss --lpips-weights --model --patches --png --results "
         "--scale --test"
     )
-    for one in command.commands.values():
+    for one in commands.values():
         for parameter in one.params:
             assert getattr(parameter, "help", None), f"{one.name} {parameter.opts} has no help"
 

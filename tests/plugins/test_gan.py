@@ -252,7 +252,8 @@ def test_the_plugin_registers_one_loss():
     registry.cache_clear()
     try:
         with pytest.raises(UsageError, match="Two plugins name a loss 'gan'"):
-            registry().find("loss", "gan")
+            registry().check_typed("loss", "gan")
+        assert registry().find("loss", "gan").plugin.dist == "srbench-harness"
     finally:
         host().manager.unregister(made)
         registry.cache_clear()

@@ -39,9 +39,10 @@ def test_values_are_those_of_tomllib_and_each_has_its_line():
     lines = SOUND.splitlines()
     for place, start in [
         (("title",), "title"), (("axes",), "[axes]"), (("axes", "loss"), "loss"),
-        (("axes", "loss", 0), '  "l1"'), (("axes", "loss", 1), '  "l2"'), (("axes", "loss", 2), '  "l2"'), (("axes", "loss", 3), "  {name"),
-        (("axes", "quoted key"), '"quoted'), (("axes", "seed", "order"), "seed.order"),
-        (("when", 0, "scale"), "scale"), (("when", 1, "settings", "lr"), "lr"),
+        (("axes", "loss", 0), '  "l1"'), (("axes", "loss", 1), '  "l2"'), (("axes", "loss", 2), '  "l2"'),
+        (("axes", "loss", 3), "  {name"), (("axes", "quoted key"), '"quoted'),
+        (("axes", "seed", "order"), "seed.order"), (("when", 0, "scale"), "scale"),
+        (("when", 1, "settings", "lr"), "lr"),
     ]:  # fmt: skip
         assert lines[found.line(place) - 1].startswith(start), place
 

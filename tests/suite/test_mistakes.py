@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srbench.errors import UsageError
-from srbench.suite import SuiteError, read_suite
+from srbench.suite.read import SuiteError, read_suite
 
 PLANTED = Path(__file__).parent / "mistakes.toml"
 

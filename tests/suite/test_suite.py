@@ -1,6 +1,7 @@
 """Suites that are sound: those of benchmarks/, paths, the schema, and what a reading gives."""
 
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -10,8 +11,8 @@ from PIL import Image
 from small import picture_folder
 
 from srbench.plan import plan, together
-from srbench.suite import read_suite
-from srbench.suite.form import Form, json_schema
+from srbench.suite.form import Axes, Form, Scoring, SeedParts, Settings, Sitting, json_schema
+from srbench.suite.read import SuiteError, read_suite
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -92,6 +93,37 @@ def test_settings_for_some_runs_enter_their_specs(tmp_path):
         ("espcn", 1e-3, 7), ("srcnn", 0.5, 9),
     }  # fmt: skip
     assert len(jobs) == 4
+
+
+PAGE = (BENCHMARKS.parent / "docs" / "suites.md").read_text(encoding="utf-8")
+
+
+def test_the_suite_of_the_page_is_sound_and_spans_what_it_says(tmp_path):
+    (tmp_path / "page.toml").write_text(re.search(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)[1])
+    suite = read_suite(tmp_path / "page.toml")
+    runs = suite.matrix.combinations()
+    assert len(runs) == 2 * 3 * 3 - 3 + 3
+    of_lapsrn = [suite.matrix.settings_for(run) for run in runs if run["model"] == "lapsrn"]
+    assert of_lapsrn == [{"steps": 2000, "batch": 8, "lr": 5e-4}] * 9
+    assert suite.options["max_time"] == "11h30m"
+
+
+def test_the_mistakes_that_the_page_shows_are_told_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(
+        '[axes]\nmodel = ["lapsm", "lapsrn"]\n\nscale = [2, 3]\n\n[settings]\nlr = "1e-3"\n'
+    )
+    with pytest.raises(SuiteError) as caught:
+        read_suite("mine.toml")
+    assert f"```\n{caught.value}\n```" in PAGE
+
+
+def test_the_page_names_every_table_and_key():
+    words = set(re.findall(r"`\[*([\w.]+)\]*`", PAGE))
+    tables = [name for name in Form.model_fields if name != "description"]
+    assert words >= set(tables)
+    for form in (Axes, Settings, Scoring, Sitting, SeedParts):
+        assert words >= set(form.model_fields)
 
 
 def test_the_schema_explains_every_key_and_knows_no_other():

@@ -11,8 +11,7 @@ from small import StopAt, picture_folder, small_job, small_request
 from srbench.errors import DivergedError, StoppedError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
-from srbench.origins import Begin, jobs_from
-from srbench.plan import Request, plan
+from srbench.plan import plan
 from srbench.plan.settings import Budget
 from srbench.prove.hashes import hashes
 from srbench.store.history import read_lines
@@ -220,25 +219,6 @@ def test_another_engine_on_resume_is_used_as_far_as_can_be_and_warned_of(picture
     assert "goes on with another engine than it began with (kernels AVX1024" in caplog.text
 
 
-def test_a_component_from_another_distribution_is_refused_and_from_another_version_warned_of(
-    pictures, tmp_path, caplog
-):
-    jobs = [small_job(pictures)]
-    do(jobs, tmp_path)
-    paths = trained(tmp_path)
-    stored = json.loads(paths.run.read_text())
-    stored["provenance"]["providers"]["loss charbonnier"]["version"] = "0.0.1"
-    paths.run.write_text(json.dumps(stored))
-    logging.getLogger("srbench").propagate = True
-    (outcome,) = do(jobs, tmp_path)
-    assert outcome.error is None
-    assert "was made with srbench-harness 0.0.1 for its loss charbonnier" in caplog.text
-    stored["provenance"]["providers"]["loss charbonnier"]["dist"] = "other-losses"
-    paths.run.write_text(json.dumps(stored))
-    (outcome,) = do(jobs, tmp_path)
-    assert "was made with the loss charbonnier of other-losses 0.0.1" in str(outcome.error)
-
-
 def test_a_damaged_last_checkpoint_is_trained_again(pictures, tmp_path):
     """run.json alone would say that nothing is to be done."""
     jobs = [small_job(pictures)]
@@ -249,45 +229,3 @@ def test_a_damaged_last_checkpoint_is_trained_again(pictures, tmp_path):
     (outcome,) = do(jobs, tmp_path, save_every_s=0)
     assert outcome.did_anything
     assert hashes(tmp_path) == before
-
-
-@pytest.fixture
-def told():
-    """The events of runs, each with its step."""
-    from types import ModuleType
-
-    from srbench.api import hookimpl
-    from srbench.plugins import Plugin, host
-
-    told = []
-    listener = ModuleType("listener")
-    for event in ("run_started", "step_finished", "epoch_finished", "checkpoint_saved", "run_finished"):
-
-        def note(run, step, event=event):
-            told.append((event, step))
-
-        setattr(listener, event, hookimpl(specname=event)(note))
-    host().add(listener, Plugin("listener", "test", "1"))
-    yield told
-    host().manager.unregister(listener)
-
-
-def test_event_hooks_are_told_what_happens(pictures, tmp_path, told):
-    do([small_job(pictures, budget=Budget(steps=12))], tmp_path)
-    assert told[0] == ("run_started", 0)
-    assert [step for event, step in told if event == "step_finished"] == list(range(1, 13))
-    assert [step for event, step in told if event == "epoch_finished"] == [11]  # 44 patches, 4 a step
-    assert ("checkpoint_saved", 12) in told
-    assert told[-1] == ("run_finished", 12)
-
-
-def test_a_fork_starts_before_anything_else_is_told_of_it(pictures, tmp_path, told):
-    parent = small_job(pictures, channels=("y",), budget=Budget(steps=2))
-    do([parent], tmp_path)
-    told.clear()
-    request = Request(models=(), settings={"lr": 1e-4}, budget=Budget(steps=2))
-    jobs = jobs_from(request, Begin("fork", parent.spec.id), tmp_path)
-    do([job for job in jobs if job.spec.trained], tmp_path)
-    assert [event for event, _ in told if event != "step_finished"] == [
-        "run_started", "checkpoint_saved", "run_finished",
-    ]  # fmt: skip

@@ -181,14 +181,12 @@ def test_what_a_loss_learns_is_in_the_checkpoint_and_moves(pictures, tmp_path):
     assert not any("frozen" in name for name in state)
 
 
-def test_a_name_that_two_distributions_claim_is_taken_by_its_full_name_in_spec_and_training(
-    pictures, tmp_path
-):
-    with pytest.raises(UsageError, match="Say which one is meant: srbench-harness/l1 and made-dist/l1"):
-        small_job(pictures, losses=("l1",))
+def test_a_name_that_two_plugins_claim_is_our_own_unless_typed_whole(pictures, tmp_path):
+    """A claim of another's changes no run of srbench's loss; its own is trained under its full name."""
     jobs = [small_job(pictures, losses=(name,)) for name in ("srbench-harness/l1", "made-dist/l1")]
     assert jobs[0].spec.id != jobs[1].spec.id
-    assert jobs[1].spec.loss[0].name == "made-dist/l1"
+    assert jobs[0].spec.id == small_job(pictures, losses=("l1",)).spec.id
+    assert [job.spec.loss[0].name for job in jobs] == ["l1", "made-dist/l1"]
     settings = Settings(CPU, "exact", Cadence(), Scoring(*resolve_metrics(["psnr"])), quiet=True)
     assert [outcome.error for outcome in execute(jobs, tmp_path, settings, Stop())] == [None, None]
 

@@ -28,7 +28,7 @@ from srbench.train.stop import Stop
 from srbench.train.world import World
 
 NOTING = '''
-"""A loss that writes down which patches it was given, and by which process."""
+"""A loss that writes down which patches it was given, and by which process; and hooks that do the same."""
 import hashlib, os
 from srbench.api import hookimpl
 
@@ -43,6 +43,16 @@ def l1_noting(folder: str = "."):
 @hookimpl
 def register_losses(register):
     register("l1_noting", l1_noting, scales="last")
+
+def noting(event):
+    def note(run):
+        for loss in run.spec["loss"] or ():
+            with open(f"{loss['params']['folder']}/events", "a") as file:
+                file.write(f"{os.getpid()} {event}\\n")
+    return hookimpl(specname=event)(note)
+
+for event in ("run_started", "step_finished", "evaluation_finished", "checkpoint_saved", "run_finished"):
+    globals()[f"on_{event}"] = noting(event)
 '''
 
 
@@ -81,27 +91,35 @@ def test_a_hundred_steps_of_sgd_stay_together(pictures, tmp_path):
     assert apart(begun, one) > 1e-3  # it moved
 
 
-def test_together_they_see_the_patches_that_one_sees(pictures, tmp_path):
+def test_together_they_see_the_patches_that_one_sees_and_the_first_alone_tells_plugins(pictures, tmp_path):
     package = tmp_path / "noting-1.0.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: noting\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("[srbench]\nnoting = noting\n")
     (tmp_path / "noting.py").write_text(NOTING)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    seen = {}
+    seen, told = {}, {}
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
         line = small_arguments(
-            pictures, folder / "results", "--channels", "y", "--processes", str(processes), "--steps", "4"
-        )
+            pictures, folder / "results", "--channels", "y", "--processes", str(processes), "--steps", "4",
+            "--eval-every", "2",
+        )  # fmt: skip
         line[line.index("charbonnier")] = f"l1_noting:folder={folder}"
         subprocess.run([sys.executable, "-m", "srbench", *line], check=True, env=environment)
         files = [path.read_text().splitlines() for path in folder.glob("*.txt")]
         assert [len(lines) for lines in files] == [16 // processes] * processes
         seen[processes] = Counter(line for lines in files for line in lines)
+        (first,) = {line.split()[0] for line in (folder / "events").read_text().splitlines()}
+        told[processes] = Counter(line.split()[1] for line in (folder / "events").read_text().splitlines())
+        assert (folder / f"{first}.txt").exists()
     assert seen[2] == seen[1]
     assert len(seen[1]) > 12
+    assert min(one.pop("checkpoint_saved") for one in told.values()) >= 1  # how many, the clock decides
+    assert told[2] == told[1] == Counter(
+        run_started=1, step_finished=4, evaluation_finished=2, run_finished=1
+    )  # fmt: skip
 
 
 def test_a_run_goes_on_with_another_number_of_processes(pictures, tmp_path, caplog):
