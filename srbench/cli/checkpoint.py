@@ -205,6 +205,6 @@ def _size(size_bytes: int) -> str:
 def _age(saved_at: float) -> str:
     from datetime import UTC, datetime
 
-    from srbench.cli.runs import age
+    from srbench.cli.run_list import age
 
     return age(datetime.fromtimestamp(saved_at, UTC).isoformat())
