@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "table": "srbench.cli.table:table",
     "runs": "srbench.cli.runs:app",
     "checkpoint": "srbench.cli.checkpoint:app",
+    "gc": "srbench.cli.gc:gc",
     "prove-resume": "srbench.cli.prove_resume:prove_resume",
     "eval": "srbench.cli.eval:evaluate_run",
     "data": "srbench.cli.data:app",
