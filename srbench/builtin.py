@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "srbench.cli.explain:explain",
     "probe": "srbench.cli.probe:probe",
     "plugins": "srbench.cli.plugins:app",
+    "doctor": "srbench.cli.doctor:doctor",
 }
 """The core's commands, in the order of `--help`: a function or a `typer.Typer` each, imported when called."""
 

@@ -197,7 +197,10 @@ def build_table(
     Raises:
         UsageError: a metric or test that no run has.
     """
-    rows = [row for row in rows_of(runs, metrics, tests) if choice is None or choice.place(row)]
+    if choice is None:
+        rows = rows_of(runs, metrics, tests)
+    else:
+        rows = [row for row in rows_of(runs, metrics, test_names=choice.test_names) if choice.place(row)]
     infos: dict[str, Metric] = {}
     planes: dict[str, set[Column]] = {}
     for row in rows:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -41,6 +42,7 @@ class Choice:
         leading: of each block that has more, the column that says which are the best; None: all are shown.
         shown: folders of the runs that have rows to show.
         rivals: folders of other runs whose rows come nearest to the best in a column.
+        test_names: name and SHA-256 of each test of the store → its label.
     """
 
     top: int
@@ -48,6 +50,7 @@ class Choice:
     leading: list[Column | None] = field(default_factory=list)
     shown: set[str] = field(default_factory=set)
     rivals: set[str] = field(default_factory=set)
+    test_names: dict[tuple[str, str], str] = field(default_factory=dict)
     _places: dict[_RowId, Place] = field(default_factory=dict)
 
     def place(self, row: Row) -> Place | None:
@@ -82,7 +85,7 @@ def choose(
     whole, top = (WHOLE, TOP) if top is None else (top, top)
     if totals.max() <= whole:
         return None
-    choice = Choice(top)
+    choice = Choice(top, test_names=rows.test_names)
     numbers: dict[int, int] = {}
     for block, mine in _grouped(blocks, rows.kept):
         choice.totals.append(len(mine))
@@ -106,7 +109,8 @@ def _best(rows: "_Rows", block: int, mine: _Codes, top: int) -> tuple[set[int], 
     columns = sorted(ordered, key=lambda one: (*one.order[:2], one.plane != "y", one.order[2]))
     shown: list[int] = []
     for column in columns:  # where the leading one has too few rows, the next one goes on
-        shown += [row for row in ordered[column].tolist()[: 2 * top] if row not in shown][: top - len(shown)]
+        found = (row for row in ordered[column].tolist() if not rows.is_baseline[row] and row not in shown)
+        shown += islice(found, top - len(shown))
     shown += mine[rows.is_baseline[mine]].tolist()
     shown += [int(found[0]) for found in ordered.values() if len(found)]
     chosen = set(shown or mine[:top].tolist())
@@ -158,9 +162,9 @@ class _Rows:
         pairs = [
             (words["test"][name], words["test_sha256"][sha256]) for name, sha256 in zip(*codes, strict=True)
         ]
-        labels = test_labels(pairs)
-        check_known("test", tests, set(labels.values()), "@")
-        return _where([tests is None or is_named(labels[one], tests, "@") for one in pairs], pair)
+        self.test_names = test_labels(pairs)
+        check_known("test", tests, set(self.test_names.values()), "@")
+        return _where([tests is None or is_named(self.test_names[one], tests, "@") for one in pairs], pair)
 
     def _named_metrics(self, metrics: Sequence[str] | None) -> NDArray[np.bool_]:
         words = self._index.means.words

@@ -154,6 +154,7 @@ def rows_of(
     tests: Sequence[str] | None = None,
     *,
     everything: bool = False,
+    test_names: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Row]:
     """The rows of all scored runs in the order to show, their columns sorted.
 
@@ -162,16 +163,21 @@ def rows_of(
         metrics: names or labels of metrics to keep (`lpips` keeps `lpips:net=squeeze`); None: all that rank.
         tests: names of tests to keep; None: all.
         everything: without `metrics`, keep also the values that describe pictures and rank nothing.
+        test_names: name and SHA-256 of each test → its label, where `runs` are not all of a store; names were
+            checked then.
 
     Raises:
         UsageError: a metric or test that no run has; the message lists what there is.
     """
     scored = [run for run in runs if run.summary is not None]
     labels = labels_of(scored)
-    rows = _with_test_labels([row for run in scored for row in _rows_of_run(run, labels[run.id])])
-    known = {column.metric for row in rows for column in row.scores}
-    check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
-    check_known("test", tests, {row.test for row in rows}, "@")
+    rows = [row for run in scored for row in _rows_of_run(run, labels[run.id])]
+    named = test_labels((row.test, row.test_sha256) for row in rows) if test_names is None else test_names
+    rows = [replace(row, test=named[row.test, row.test_sha256]) for row in rows]
+    if test_names is None:
+        known = {column.metric for row in rows for column in row.scores}
+        check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
+        check_known("test", tests, {row.test for row in rows}, "@")
     kept = []
     for row in rows:
         if tests is None or is_named(row.test, tests, "@"):
@@ -224,11 +230,6 @@ def _rows_of_run(run: StoredRun, labels: Labels) -> list[Row]:
 def shared_of(protocol: Mapping[str, Any]) -> str:
     """Canonical JSON of what a protocol says that all scores of a row have in common by nature."""
     return canonical_json({key: one for key, one in protocol.items() if key not in _OF_COLUMN})
-
-
-def _with_test_labels(rows: Sequence[Row]) -> list[Row]:
-    labels = test_labels((row.test, row.test_sha256) for row in rows)
-    return [replace(row, test=labels[row.test, row.test_sha256]) for row in rows]
 
 
 def test_labels(tests: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
