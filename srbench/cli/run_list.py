@@ -77,9 +77,8 @@ def cells(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def why_failed(one: Mapping[str, Any]) -> str:
-    """The sentence about a run that failed."""
-    reason = one["reason"] or f"no reason is stored in {one['run']}/{RUN}."
-    return f"{one['run']} failed: {reason}"
+    """Why a run failed, as it is stored."""
+    return one["reason"] or f"no reason is stored in {one['run']}/{RUN}."
 
 
 def _called(one: Mapping[str, Any]) -> str:

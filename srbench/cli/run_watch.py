@@ -33,12 +33,12 @@ def watch(read: Callable[[], _Records], every_s: float = _EVERY_S) -> None:
 
             with Live(console=console, auto_refresh=False, screen=True) as live:
                 while True:
-                    live.update(_screen(read(), console.height, console.width), refresh=True)
+                    live.update(screen(read(), console.height, console.width), refresh=True)
                     time.sleep(every_s)
         seen: dict[str, Any] = {}
         while True:
             for one in read():
-                state = (one["status"], one["step"])
+                state = one["status"], one["step"]
                 if seen.get(one["run"]) != state:
                     seen[one["run"]] = state
                     typer.echo(_line(one))
@@ -49,19 +49,20 @@ def watch(read: Callable[[], _Records], every_s: float = _EVERY_S) -> None:
 
 def _line(one: Mapping[str, Any]) -> str:
     status, progress, duration, _ = cells(one)
-    said = why_failed(one) if status == "failed" else f"{one['run']} {status}"
-    return f"{said}, {' '.join(progress.split())}, {duration}" if one["budget"] else said
+    how_far = f", {' '.join(progress.split())}, {duration}" if one["budget"] else ""
+    why = f": {why_failed(one)}" if status == "failed" else ""
+    return f"{one['run']} {status}{how_far}{why}"
 
 
-def _screen(records: _Records, height: int, width: int) -> Any:
+def screen(records: _Records, height: int, width: int) -> Any:
     """What fits on a terminal: how many runs have which status, and a line for each of the first of them."""
     from rich.console import Group
     from rich.text import Text
 
     counts = Counter(one["status"] for one in records)
-    said = ", ".join(f"{counts[status]:,} {status}" for status in _FIRST if counts[status])
+    said = ", ".join(f"{counts[status]:,} {status}" for status in sorted(counts, key=_order))
     newest = sorted(records, key=lambda one: one["updated"] or "", reverse=True)
-    ordered = sorted(newest, key=lambda one: _FIRST.index(one["status"]))
+    ordered = sorted(newest, key=lambda one: _order(one["status"]))
     room = max(height - 4, 1)
     lines = listed([(one, "") for one in ordered[:room]])
     more = f"… and {len(records) - room:,} more. " if len(records) > room else ""
@@ -69,3 +70,7 @@ def _screen(records: _Records, height: int, width: int) -> Any:
         line.truncate(width, overflow="ellipsis")
     head = Text(f"{len(records):,} runs: {said or 'none yet'}", style="bold")
     return Group(head, *lines, Text(f"{more}Ctrl-C ends this; nothing stops with it.", style="dim"))
+
+
+def _order(status: str) -> int:
+    return _FIRST.index(status) if status in _FIRST else len(_FIRST)

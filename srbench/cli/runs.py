@@ -149,7 +149,9 @@ def _print_list(records: "Sequence[tuple[Mapping[str, Any], str]]") -> None:
 
     console = Console(highlight=False)
     lines = listed(records)
-    lines += [Text(f"\n{why_failed(one)}") for one, _ in records if one["status"] == "failed"]
+    lines += [
+        Text(f"\n{one['run']} failed: {why_failed(one)}") for one, _ in records if one["status"] == "failed"
+    ]
     if console.is_terminal:
         for line in lines:
             console.print(line, soft_wrap=True)

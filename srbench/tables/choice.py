@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -107,13 +106,17 @@ def _best(rows: "_Rows", block: int, mine: _Codes, top: int) -> tuple[set[int], 
     """Of a block: the rows to show, those that come next to them in a column, and the leading column."""
     ordered = {column: rows.ordered(block, code) for column, code in rows.ranking(block)}
     columns = sorted(ordered, key=lambda one: (*one.order[:2], one.plane != "y", one.order[2]))
-    shown: list[int] = []
+    chosen: set[int] = set()
     for column in columns:  # where the leading one has too few rows, the next one goes on
-        found = (row for row in ordered[column].tolist() if not rows.is_baseline[row] and row not in shown)
-        shown += islice(found, top - len(shown))
-    shown += mine[rows.is_baseline[mine]].tolist()
-    shown += [int(found[0]) for found in ordered.values() if len(found)]
-    chosen = set(shown or mine[:top].tolist())
+        if len(chosen) < top:
+            others = [
+                row for row in ordered[column].tolist() if not rows.is_baseline[row] and row not in chosen
+            ]
+            chosen.update(others[: top - len(chosen)])
+    chosen.update(
+        mine[rows.is_baseline[mine]].tolist(), (int(found[0]) for found in ordered.values() if len(found))
+    )
+    chosen = chosen or set(mine[:top].tolist())
     hidden = (next((row for row in found.tolist() if row not in chosen), None) for found in ordered.values())
     return chosen, {row for row in hidden if row is not None}, columns[0] if columns else Column("", "")
 

@@ -112,9 +112,9 @@ def test_runs_without_the_leading_column_fill_what_is_left(tmp_path):
     store(tmp_path, spec, scored(spec, level=27, metrics=("psnr",)))
     (block,) = table(tmp_path, 3).blocks
     assert [(row.labels.channels, row.labels.seed) for row in block.rows] == [
-        ("r,g,b", 0),
         ("r", 2),
         ("r", 3),
+        ("r,g,b", 0),
     ]
 
 
