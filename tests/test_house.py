@@ -20,7 +20,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 
 LEVELS = (
     ("cli", "__main__", "api"),
-    ("testing",),
+    ("testing", "doctor"),
     ("python",),
     ("verdict",),
     ("compare", "explain", "probe", "plot", "prove"),
