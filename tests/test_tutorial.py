@@ -65,9 +65,12 @@ class Reader:
         (info / "entry_points.txt").write_text(f"[srbench]\n{points}")
 
     def test(self) -> None:
-        line = [sys.executable, "-m", "pytest", "-p", "srbench.testing.pytest_plugin"]
         done = subprocess.run(
-            line, cwd=self.cwd, env=environment_with(self.cwd), capture_output=True, text=True
+            [sys.executable, "-m", "pytest"],
+            cwd=self.cwd,
+            env=environment_with(self.cwd),
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

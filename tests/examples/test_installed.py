@@ -26,7 +26,8 @@ SMALL = (
 )
 COMBINATION = (
     "run --model folded:features=4,layers=2 --loss l1+0.1*balanced:bands=2 --dataset snapshots:side=64 "
-    "--scale 2 --channels y --batch 2 --patch 32 --schedule constant --precision fp32 --eval-every 2 --metric psnr"
+    "--scale 2 --channels y --batch 2 --patch 32 --schedule constant --precision fp32 --eval-every 2 "
+    "--metric psnr"
 )
 
 
@@ -53,8 +54,8 @@ def srbench(python, tmp_path):
 def test_they_are_found_by_their_entry_points_and_keep_their_promises(srbench):
     listed, checked = srbench("plugins list --json", f"plugins check {SMALL} --json")
     rows = json.loads(listed.out)
-    theirs = [row for row in rows if row["dist"].startswith("srbench-example-")]
-    assert {(row["kind"], row["name"], row["dist"]) for row in theirs} == NAMED
+    theirs = [row for row in rows if row["distribution"].startswith("srbench-example-")]
+    assert {(row["kind"], row["name"], row["distribution"]) for row in theirs} == NAMED
     assert {row["state"] for row in theirs} == {"ok"}
     reports = json.loads(checked.out)
     assert {(one["kind"], one["name"], one["dist"]) for one in reports} == NAMED
