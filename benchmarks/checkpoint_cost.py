@@ -61,7 +61,7 @@ def main() -> None:
     def block() -> None:
         nonlocal done
         for _ in range(arguments.steps):
-            drawn = samples(0, done, spec.batch, tiles.slots)
+            drawn = samples(0, 0, done, spec.batch, tiles.slots)
             step_of(tiles.batch(drawn.slot, drawn.random, drawn.turn, drawn.seeds), done, 1.0)
             done += 1
         if device.type == "cuda":

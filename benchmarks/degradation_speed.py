@@ -72,7 +72,7 @@ def main() -> None:
 
 def timed(store: TileStore, step: int, device: torch.device) -> float:
     """Seconds for the batch of a step."""
-    drawn = samples(0, step, BATCH, store.slots)
+    drawn = samples(0, 0, step, BATCH, store.slots)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     began = time.perf_counter()

@@ -55,7 +55,7 @@ def main() -> None:
         apply_engine(engine)
         began = clock()
         for step in range(first, first + arguments.steps):
-            drawn = samples(0, step, spec.batch, tiles.slots)
+            drawn = samples(0, 0, step, spec.batch, tiles.slots)
             losses = one_step(tiles.batch(drawn.slot, drawn.random, drawn.turn), step, 1.0)
             if device.type == "cpu":
                 sum(map(float, losses.values()))

@@ -52,7 +52,7 @@ def main() -> None:
     sums = LossSums(Progress({}), device)
 
     def batch_of(step: int) -> Batch:
-        drawn = samples(0, step, spec.batch, tiles.slots)
+        drawn = samples(0, 0, step, spec.batch, tiles.slots)
         return tiles.batch(drawn.slot, drawn.random, drawn.turn, drawn.seeds)
 
     def ours(step: int) -> None:

@@ -9,6 +9,7 @@ from srbench.errors import (
     DatasetError,
     MetricUnavailable,
     PictureError,
+    RunLockedError,
     SizeError,
     UsageError,
     did_you_mean,
@@ -31,6 +32,8 @@ from srbench.types import (
 )
 
 if TYPE_CHECKING:
+    from srbench.executors.contract import Executor, Outcome, Settings
+    from srbench.executors.local import run_job
     from srbench.images.download import is_offline
     from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from srbench.metrics.lpips import facts as lpips_facts
     from srbench.metrics.lpips import lpips_distance
     from srbench.metrics.published import PublishedFile, find_published
+    from srbench.plan import Job
+    from srbench.train.stop import Stop
     from srbench.train.trainer import Trainer
 
 __all__ = [
@@ -47,10 +52,13 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DatasetFacts",
+    "Executor",
     "Figure",
     "ForeignModel",
+    "Job",
     "Known",
     "MetricUnavailable",
+    "Outcome",
     "Picture",
     "PictureError",
     "Plane",
@@ -62,7 +70,10 @@ __all__ = [
     "RegisterModel",
     "RegisterTrainer",
     "RunInfo",
+    "RunLockedError",
+    "Settings",
     "SizeError",
+    "Stop",
     "Trainer",
     "UsageError",
     "build_features",
@@ -76,11 +87,17 @@ __all__ = [
     "lpips_facts",
     "picture_size",
     "resize_bicubic",
+    "run_job",
 ]
 
 
 _LAZY = {
+    "Executor": "srbench.executors.contract:Executor",
+    "Job": "srbench.plan:Job",
+    "Outcome": "srbench.executors.contract:Outcome",
     "PublishedFile": "srbench.metrics.published:PublishedFile",
+    "Settings": "srbench.executors.contract:Settings",
+    "Stop": "srbench.train.stop:Stop",
     "Trainer": "srbench.train.trainer:Trainer",
     "build_features": "srbench.metrics.backbones:build_features",
     "find_published": "srbench.metrics.published:find_published",
@@ -90,6 +107,7 @@ _LAZY = {
     "lpips_facts": "srbench.metrics.lpips:facts",
     "picture_size": "srbench.images.png:picture_size",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",
+    "run_job": "srbench.executors.local:run_job",
 }
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from math import inf
 
 from srbench.hookspecs import hookimpl
-from srbench.types import Better, RegisterDegradation, RegisterMetric
+from srbench.types import Better, RegisterDegradation, RegisterExecutor, RegisterMetric
 
 COMMANDS: Mapping[str, str] = {
     "run": "srbench.cli.run:run",
+    "suite": "srbench.cli.suite:app",
     "table": "srbench.cli.table:table",
     "runs": "srbench.cli.runs:app",
     "checkpoint": "srbench.cli.checkpoint:app",
@@ -69,3 +70,9 @@ def register_metrics(register: RegisterMetric) -> None:
 def register_degradations(register: RegisterDegradation) -> None:
     """MATLAB's antialiased bicubic."""
     register("bicubic", "srbench.images.resize:bicubic")
+
+
+@hookimpl
+def register_executors(register: RegisterExecutor) -> None:
+    """This machine."""
+    register("local", "srbench.executors.machine:Machine")

@@ -19,12 +19,12 @@ from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin, printed_to_stderr
 from srbench.types import CHANNELS, LAWS, Better, Channels, Law, Plane, Target
 
-Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "command"]
+Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "executor", "command"]
 
 KINDS: tuple[Kind, ...] = ("model", "loss", "trainer", "dataset", "metric", "degradation")
 """What a run is made of and scored by."""
 
-REGISTERED: tuple[Kind, ...] = (*KINDS, "command")
+REGISTERED: tuple[Kind, ...] = (*KINDS, "executor", "command")
 """All that plugins register by name."""
 
 _log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ _GIVEN: Mapping[Kind, frozenset[str]] = {
     "dataset": frozenset({"scale"}),
     "metric": frozenset({"sr", "hr", "lr", "degraded", "scale"}),
     "degradation": frozenset(),
+    "executor": frozenset(),
     "command": frozenset(),
 }
 """What the core itself passes to a component of each kind: not the user's to set."""
@@ -48,7 +49,7 @@ class Component:
     """A named thing that a plugin provides.
 
     Args:
-        kind: model, loss, trainer, dataset, metric, degradation or command.
+        kind: model, loss, trainer, dataset, metric, degradation, executor or command.
         name: as typed on the command line.
         plugin: who provides it.
         target: the callable, or the import string of one.
@@ -327,6 +328,7 @@ _CLASSES: dict[Kind, type[Component]] = {
     "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": DegradationComponent,
+    "executor": Component,
     "command": Command,
 }
 

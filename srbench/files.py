@@ -93,10 +93,14 @@ def sync_file(file: IO[Any]) -> None:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; it is the system's, so a dead process holds none.
 
     Where the file system has no locks, the block runs without one, and a warning says so once.
+
+    Args:
+        path: of the lock file.
+        patience_s: how long to wait for it.
 
     Raises:
         filelock.Timeout: another process holds it.
@@ -105,7 +109,7 @@ def only_one(path: Path) -> Iterator[None]:
     if not _has_locks(path.parent):
         yield
         return
-    with FileLock(path).acquire(timeout=0):
+    with FileLock(path).acquire(timeout=patience_s, poll_interval=0.02):
         yield
 
 
@@ -124,8 +128,8 @@ def _has_locks(folder: Path) -> bool:
             if system not in _unlocked:
                 _unlocked.add(system)
                 _log.warning(
-                    "The file system of %s has no locks (%s), so two processes are not kept apart there. "
-                    "Work on a run from one place at a time.", folder, error.strerror,
+                    "The file system of %s has no locks (%s). Runs are kept apart there by what each process "
+                    "writes of itself alone; see docs/executors.md.", folder, error.strerror,
                 )  # fmt: skip
             return False
     return True

@@ -8,6 +8,7 @@ from srbench.types import (
     RegisterCommand,
     RegisterDataset,
     RegisterDegradation,
+    RegisterExecutor,
     RegisterLoss,
     RegisterMetric,
     RegisterModel,
@@ -142,6 +143,19 @@ def register_degradations(register: RegisterDegradation) -> None:
     it. `margin`: how many HR pixels around a patch have a part in its LR; a number, or a function (or its
     import string) that asks by name for `scale` and the settings. Whole pictures, which are validated and
     scored on, have a seed made of their name, so that every model sees the same LR.
+    """
+
+
+@hookspec
+def register_executors(register: RegisterExecutor) -> None:
+    """Name the executors this plugin provides: where `srbench run` does its runs.
+
+        register("cluster", "srbench_cluster.executor:Cluster")
+
+    `build(**params)` returns a `srbench.api.Executor`: its one method is given the jobs, the store's folder,
+    how to run them and whether to stop, and returns what became of each. `srbench.api.run_job` does one job
+    in the process that calls it; all that it takes can be pickled. `--executor cluster:address=…` chooses it.
+    Where runs are done is no part of what they are.
     """
 
 

@@ -14,6 +14,17 @@ class MemoryShortError(Exception):
     """A picture would not fit into memory whole; the caller takes tiles."""
 
 
+_SAID = ("DefaultCPUAllocator: can't allocate memory", "std::bad_alloc", "Cannot allocate memory")
+"""What errors say that have no type of their own."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory, of the machine or of a GPU, could not be had."""
+    if isinstance(error, MemoryError | MemoryShortError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(text in str(error) for text in _SAID)
+
+
 def peak_bytes(function: Callable[[], object]) -> int:
     """The most bytes that tensors made by `function` took at one time, on whatever device.
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from srbench.errors import UsageError
 from srbench.metrics.verdict import THRESHOLD
 from srbench.store.runs import StoredRun
-from srbench.table.blocks import Block, Metric, build_table, scene_name
-from srbench.table.rows import Column, Row, is_named
+from srbench.tables.blocks import Block, Metric, build_table, scene_name
+from srbench.tables.rows import Column, Row, is_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import (
@@ -21,9 +22,38 @@ from rich.progress import (
 _log = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 30.0
+_NEWS_EVERY_S = 0.25
 
 console = Console(stderr=True)
 """Everything that is not a result goes here: stdout is for results."""
+
+
+class News(NamedTuple):
+    """How far a piece of work is, for a process that shows the work of others.
+
+    Args:
+        label: what is being done.
+        done, total: steps.
+        note: what the last step gave.
+        left_s: seconds left at the speed so far.
+        line: what is also to stay on the screen; empty: nothing.
+    """
+
+    label: str
+    done: int
+    total: int
+    note: str
+    left_s: float
+    line: str = ""
+
+
+_receiver: Callable[[News], None] | None = None
+
+
+def send_news(receiver: Callable[[News], None]) -> None:
+    """From now on, and until this process ends, bars are drawn elsewhere: by whom `receiver` tells."""
+    global _receiver
+    _receiver = receiver
 
 
 @cache
@@ -46,9 +76,10 @@ class Bar:
     def __init__(self, label: str, total: int, start: int = 0, *, quiet: bool = False) -> None:
         self._label, self._total, self._start, self._done = label, total, start, start
         self._began = self._last_line = time.monotonic()
+        self._last_news = -_NEWS_EVERY_S
         self._quiet = quiet
         self._bar: Progress | None = None
-        if console.is_terminal and not quiet:
+        if console.is_terminal and not quiet and _receiver is None:
             self._bar = Progress(
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
@@ -67,23 +98,34 @@ class Bar:
     def advance(self, note: str = "") -> None:
         """One step is done; `note` is what it gave, such as the loss."""
         self._done += 1
+        now = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, note=note)
-        elif not self._quiet and time.monotonic() - self._last_line >= _LINE_EVERY_S:
-            self._last_line = time.monotonic()
-            left_s = (self._total - self._done) * self.seconds_a_step
-            console.print(
-                f"{self._label}: {self._done:,} of {self._total:,} {note} ({left_s:.0f} s left)".replace(
-                    "  ", " "
-                ),
-                highlight=False,
-                soft_wrap=True,
-            )
+        elif not self._quiet and now - self._last_line >= _LINE_EVERY_S:
+            self._last_line = now
+            line = f"{self._label}: {self._done:,} of {self._total:,} {note} ({self._left_s:.0f} s left)"
+            self._print(line.replace("  ", " "), note)
+        elif _receiver is not None and now - self._last_news >= _NEWS_EVERY_S:
+            self._last_news = now
+            _receiver(self._news(note))
 
     def say(self, line: str) -> None:
         """A line that stays, above the bar."""
         if not self._quiet:
+            self._print(line)
+
+    def _print(self, line: str, note: str = "") -> None:
+        if _receiver is None:
             console.print(line, highlight=False, soft_wrap=True)
+        else:
+            _receiver(self._news(note)._replace(line=line))
+
+    def _news(self, note: str) -> News:
+        return News(self._label, self._done, self._total, note, self._left_s)
+
+    @property
+    def _left_s(self) -> float:
+        return (self._total - self._done) * self.seconds_a_step
 
     @property
     def seconds_a_step(self) -> float:

@@ -109,7 +109,7 @@ def _add(variable: str, separator: str, more: Sequence[str]) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    return tuple(dict.fromkeys(name for name in (part.strip() for part in text.split(",")) if name))
 
 
 def _paths(variable: str) -> list[Path]:

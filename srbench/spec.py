@@ -1,7 +1,7 @@
 """RunSpec: what a run is. Frozen, validated, with a canonical JSON and an id made from it."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -76,6 +76,29 @@ class Origin(_Frozen):
     optimizer: Literal["keep", "reset"] | None = None
 
 
+class Seeds(_Frozen):
+    """The three things that a seed sets, where they are not all set by the same number.
+
+    Args:
+        init: first weights of networks, critics and losses.
+        order: the order in which patches are trained on.
+        crops: where in a picture they are cut and how they are turned, noise in networks and losses, and what
+            a degradation draws.
+    """
+
+    init: int = 0
+    order: int = 0
+    crops: int = 0
+
+    def __str__(self) -> str:
+        parts = {name: value for name, value in self.model_dump().items() if value}
+        return ",".join(f"{name}={value}" for name, value in parts.items())
+
+
+Seed: TypeAlias = int | Seeds
+"""One number for all that is drawn, or one for each."""
+
+
 class RunSpec(_Frozen):
     """One training trajectory. Everything here enters the run id; how far to go along it does not.
 
@@ -89,7 +112,7 @@ class RunSpec(_Frozen):
     channels: Channels | None
     scale: int
     degradation: ComponentSpec
-    seed: int | None
+    seed: Seed | None
     precision: Precision | None
     optimizer: ComponentSpec | None
     learning_rate: float | None
@@ -138,6 +161,12 @@ class RunSpec(_Frozen):
         return next((term for term in self.loss or () if term.kind == "trainer"), None)
 
     @property
+    def seeds(self) -> Seeds:
+        """The seed of each thing that is drawn; 0 where nothing is trained."""
+        seed = self.seed or 0
+        return seed if isinstance(seed, Seeds) else Seeds(init=seed, order=seed, crops=seed)
+
+    @property
     def network_channels(self) -> Channels:
         """The channels its networks see; a model that is not trained upscales RGB."""
         return self.channels or "rgb"
@@ -177,7 +206,7 @@ class RunSpec(_Frozen):
         if self.origin is not None:
             parts.append(self.origin.kind)
         if self.seed:
-            parts.append(f"s{self.seed}")
+            parts.append(f"s{self.seed}".replace(",", "_").replace("=", ""))
         return "-".join(part.replace("/", "_") for part in parts) + f"-{self.sha256[:10]}"
 
 

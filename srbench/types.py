@@ -182,6 +182,12 @@ class RegisterDegradation(Protocol):
     ) -> None: ...
 
 
+class RegisterExecutor(Protocol):
+    """How a plugin names an executor; see the hook `register_executors`."""
+
+    def __call__(self, name: str, build: Target) -> None: ...
+
+
 class RegisterCommand(Protocol):
     """How a plugin names a command; see the hook `register_commands`."""
 

@@ -16,6 +16,7 @@ from srbench.compare import compare, find_side
 from srbench.compare.show import records, render
 from srbench.errors import UsageError
 from srbench.files import sha256_text
+from srbench.spec import Seeds
 
 LPIPS = "lpips:net=squeeze"
 A, B = lapsrn(), lapsrn(eps=1e-6)
@@ -159,12 +160,14 @@ def test_runs_that_differ_by_seed_are_one_side(tmp_path):
     """Named by a common prefix or a list; a side whose seeds scatter is told apart less surely."""
     random = np.random.default_rng(3)
     b = random.normal(29, 3, 10)
-    seeds = [lapsrn(seed=seed) for seed in range(3)]
+    seeds = [lapsrn(seed=seed) for seed in (Seeds(init=4), 1, 2)]
     for spec, shift in zip(seeds, (-0.3, 0.1, 0.5), strict=True):
         put(tmp_path, spec, b + shift + random.normal(0, 0.02, 10))
     put(tmp_path, bicubic(), b)
     prefix = "lapsrn-charbonnier"
-    assert [run.record.spec["seed"] for run in find_side(tmp_path, prefix)] == [0, 1, 2]
+    assert [run.record.spec["seed"] for run in find_side(tmp_path, prefix)] == [
+        {"init": 4, "order": 0, "crops": 0}, 1, 2
+    ]  # fmt: skip
     listed = ",".join(spec.id for spec in seeds)
     assert [run.id for run in find_side(tmp_path, listed)] == [spec.id for spec in seeds]
     together = on_luma(tmp_path, seeds, bicubic())

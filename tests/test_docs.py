@@ -26,7 +26,7 @@ from srbench.plugins import PluginHost
 from srbench.registry import Registry, registry
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
-from srbench.table import KEYS
+from srbench.tables import KEYS
 from srbench.testing.conformance import checks_of
 
 ROOT = Path(__file__).parents[1]
@@ -463,6 +463,11 @@ def test_the_tutorial_s_other_components_give_the_shapes_it_says(components, tmp
     lr = box.make(**box.settings({"round": "false"}))(hr, 4)
     torch.testing.assert_close(lr[..., 0, 0], hr[..., :4, :4].mean(dim=(2, 3)))
 
+    gentle = components.find("executor", "gentle")
+    assert gentle.make(**gentle.settings({"nice": "3"})).nice == 3
+    with pytest.raises(UsageError, match="nice is from 0 to 19, not 20"):
+        gentle.make(**gentle.settings({"nice": "20"}))
+
     grain = components.find("degradation", "grain")
     noisy = grain.make(**grain.settings({"most": "50"})).of("coffee")(hr, 4)
     assert not torch.equal(noisy, box.make(round=True)(hr, 4))
@@ -477,7 +482,7 @@ def test_the_tutorial_s_components_train_and_score_a_run_of_the_real_command(tut
         sys.executable, "-m", "srbench", "run", "--model", f"subpixel:features=2,{MODEL}", "--scale", "4",
         "--loss", "charbonnier+0.1*edges:power=2", "--dataset", f"scans:root={pictures / 'train'},every=3",
         "--degradation", "box", "--metric", "psnr,mean_error:power=2", "--steps", "2", "--batch", "2",
-        "--patch", "16", "--results", "results",
+        "--patch", "16", "--results", "results", "--executor", "gentle:nice=1",
     ]  # fmt: skip
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path}

@@ -115,7 +115,8 @@ def test_a_metric_s_provider_is_that_of_its_newest_scores(pictures, tmp_path):
     paths.summary.write_text(json.dumps(stored))
     more = Settings(**{**vars(settings()), "scoring": Scoring(*resolve_metrics(["lr_consistency"]))})
     execute([job], tmp_path, more, Stop())
-    assert set(json.loads(paths.summary.read_text())["providers"]) == {"metric lr_consistency"}
+    found = set(json.loads(paths.summary.read_text())["providers"])
+    assert found == {"metric lr_consistency", "metric ssim"}  # that summary knew psnr, and not of whom
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from stored import METRICS, bicubic, degradation_spec, lapsrn, realistic, runs_i
 
 from srbench.errors import UsageError
 from srbench.files import sha256_text
-from srbench.spec import ComponentSpec, DatasetSpec, LossSpec
-from srbench.table import KEYS, records, render
-from srbench.table.blocks import Block, Cell, build_table
-from srbench.table.markup import escape_latex, escape_markdown
-from srbench.table.rows import Column
+from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, Seeds
+from srbench.tables import KEYS, records, render
+from srbench.tables.blocks import Block, Cell, build_table
+from srbench.tables.markup import escape_latex, escape_markdown
+from srbench.tables.rows import Column
 
 LPIPS = "lpips:net=squeeze"
 
@@ -83,6 +83,15 @@ def test_baseline_has_no_training_in_its_records(tmp_path):
     found = [one for one in records(runs_in(tmp_path)) if one["model"] == "bicubic"]
     assert found
     assert all(one[key] is None for one in found for key in ("loss", "dataset", "channels", "seed"))
+
+
+def test_seeds_set_apart_are_a_label_in_rows_and_records_and_precede_the_plain_ones(tmp_path):
+    apart = lapsrn(seed=Seeds(init=1, order=2))  # stored with sorted keys
+    for spec in (apart, lapsrn(), lapsrn(seed=2)):
+        store(tmp_path, spec, scored(spec, level=28))
+    seeds = [one["seed"] for one in records(runs_in(tmp_path))]
+    assert list(dict.fromkeys(seeds)) == ["init=1,order=2", 0, 2]
+    assert "init=1,order=2" in shown(tmp_path)
 
 
 def test_picture_without_a_value_leaves_none_not_nan(tmp_path):
@@ -279,7 +288,7 @@ def test_scores_are_read_only_of_runs_that_are_compared(tmp_path, monkeypatch):
     for spec, test in ((bicubic(), "a"), (lapsrn(), "a"), (lapsrn("y"), "b")):
         store(tmp_path, spec, scored(spec, level=27.0 + spec.trained, test=test))
     read = []
-    monkeypatch.setattr("srbench.table.ranks.read_series", lambda paths: read.append(paths.id) or {})
+    monkeypatch.setattr("srbench.tables.ranks.read_series", lambda paths: read.append(paths.id) or {})
     render(runs_in(tmp_path), "json")
     render(runs_in(tmp_path), "md", tests=["b"])
     assert read == []
@@ -612,7 +621,7 @@ def test_table_loads_no_torch(tmp_path):
     realistic(tmp_path)
     code = (
         "import sys; from pathlib import Path; from srbench.store.runs import list_runs;"
-        "from srbench.table import render; from rich.console import Console;"
+        "from srbench.tables import render; from rich.console import Console;"
         "runs, _ = list_runs(Path(sys.argv[1]));"
         "[render(runs, one) for one in ('md', 'csv', 'json', 'latex')];"
         "Console().print(render(runs, 'rich', width=80));"

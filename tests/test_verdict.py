@@ -20,9 +20,9 @@ from srbench.metrics.detail import DetailMap, detail
 from srbench.plan import plan
 from srbench.store.runs import find_run
 from srbench.store.scores import read_scores
-from srbench.table import records, render
-from srbench.table.rows import rows_of
-from srbench.table.said import said_of
+from srbench.tables import records, render
+from srbench.tables.rows import rows_of
+from srbench.tables.said import said_of
 from srbench.verdict import tell
 from srbench.verdict.maps import overlay
 from srbench.verdict.show import records as story_records

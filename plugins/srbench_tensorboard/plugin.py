@@ -41,17 +41,17 @@ def run_finished(run: RunInfo, summary: Mapping[str, Any]) -> None:
         finish(run, folder, summary)
 
 
-@hookimpl(specname="run_stopped")
-def _stopped(run: RunInfo, reason: str) -> None:
-    _end(run, reason)
+@hookimpl
+def run_stopped(run: RunInfo, reason: str) -> None:
+    """Say why, and close the log."""
+    if _folder(run):
+        from srbench_tensorboard.log import end
+
+        end(run, reason)
 
 
-@hookimpl(specname="run_failed")
-def _failed(run: RunInfo, reason: str) -> None:
-    _end(run, reason)
-
-
-def _end(run: RunInfo, reason: str) -> None:
+@hookimpl
+def run_failed(run: RunInfo, reason: str) -> None:
     """Say why, and close the log."""
     if _folder(run):
         from srbench_tensorboard.log import end

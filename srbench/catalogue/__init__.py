@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from srbench import __version__
 from srbench.badges import badge
-from srbench.components import KINDS, Component
+from srbench.components import REGISTERED, Component
 from srbench.facts import DatasetFacts
-from srbench.plugins import GROUP
+from srbench.plugins import GROUP, OWN
 from srbench.registry import Row, registry
 from srbench.types import Target
 
@@ -37,7 +38,7 @@ class Entry:
 def entries() -> list[Entry]:
     """Everything that plugins give, by kind and name; what is broken comes last. Imports no component."""
     by_row: dict[tuple[str, str, str], list[Component]] = {}
-    for kind in KINDS:
+    for kind in REGISTERED:
         for one in registry().all(kind):
             by_row.setdefault((kind, one.name, one.plugin.dist), []).append(one)
     found = []
@@ -57,7 +58,7 @@ def record(entry: Entry) -> dict[str, Any]:
     return {
         "kind": row.kind,
         "name": row.name,
-        "typed": registry().spelling(component) if component else None,
+        "typed": registry().typing(component) if component else None,
         "distribution": row.dist,
         "version": row.version,
         "state": row.state,
@@ -80,7 +81,7 @@ def declared(component: Component) -> dict[str, Any]:
 
 def freeze() -> list[str]:
     """`distribution==version` of srbench and of everything that has a plugin, sorted, as pip takes it."""
-    versions = {plugin.dist: plugin.version for plugin in registry().plugins.plugins}
+    versions = {OWN: __version__}
     for point in importlib.metadata.entry_points(group=GROUP):
         if point.dist is not None:
             versions[point.dist.name] = point.dist.version

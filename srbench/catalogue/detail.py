@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any
 
 from srbench.catalogue import Entry, declared, entries, plain, record
-from srbench.components import KINDS, Component, DatasetComponent, Kind, Metric, Model
+from srbench.components import KINDS, Command, Component, DatasetComponent, Kind, Metric, Model
 from srbench.errors import SrbenchError, UsageError, did_you_mean
 from srbench.grammar import quote
 from srbench.registry import registry
@@ -20,6 +20,7 @@ OPTIONS: dict[Kind, str] = {
     "dataset": "--dataset",
     "metric": "--metric",
     "degradation": "--degradation",
+    "executor": "--executor",
 }
 """The option by which a kind is named in `srbench run`."""
 
@@ -54,6 +55,9 @@ def detail(entry: Entry) -> dict[str, Any]:
     component = entry.component
     if component is None:
         return {**record(entry), "usable": entry.is_sound, "error": None}
+    if isinstance(component, Command):
+        said = {"usable": True, "error": None, "usage": f"srbench {registry().typing(component)}"}
+        return {**record(entry), **said, "doc": component.help}
     try:
         build = _function(component.build)
         parameters = component.parameters
@@ -90,7 +94,7 @@ def usage(component: Component) -> str:
             needed.append(f"{name}=…")
         else:
             optional.append(f"{name}={as_typed(parameter.default)}")
-    text = f"{OPTIONS[component.kind]} {registry().spelling(component)}"
+    text = f"{OPTIONS[component.kind]} {registry().typing(component)}"
     text += ":" + ",".join(needed) if needed else ""
     return text + (f"[{',' if needed else ':'}{','.join(optional)}]" if optional else "")
 

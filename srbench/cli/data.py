@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srbench.cli.typed import typed_one
 from srbench.errors import UsageError
+from srbench.python.typed import typed_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ import typer
 
 from srbench.cli import options
 from srbench.cli.run import report
-from srbench.cli.scoring import scoring_of, use_lpips_weights
 from srbench.errors import UsageError
+from srbench.python.scoring import scoring_of, use_lpips_weights
 
 if TYPE_CHECKING:
-    from srbench.executors.local import Outcome
+    from srbench.executors.contract import Outcome
     from srbench.plan import Job
 
 
@@ -60,11 +60,12 @@ def evaluate_run(
 
     with Stop().listening() as stop:
         with stop.at_once():
-            from srbench.cli.typed import typed_list, typed_one
             from srbench.datasets import scored_sets
-            from srbench.executors.local import Settings, execute, score_stored
+            from srbench.executors.contract import Settings
+            from srbench.executors.local import execute, score_stored
             from srbench.foreign.jobs import pictures_jobs, weights_jobs
             from srbench.plan import DEFAULT_DEGRADATION
+            from srbench.python.typed import typed_list, typed_one
             from srbench.store.layout import default_results
             from srbench.store.runs import find_run
             from srbench.train.device import pick_device
@@ -97,14 +98,13 @@ def evaluate_run(
                     Path(str(pictures)), tests, how,
                     scale=scale, name=name, allow_missing=allow_missing,
                 )  # fmt: skip
+            where = pick_device(device)
             settings = Settings(
-                pick_device(device), "exact", Cadence(), scoring, {"command": ["srbench", *sys.argv[1:]]},
-                quiet, allow_missing,
+                device, "exact", Cadence(), scoring, {"command": ["srbench", *sys.argv[1:]]},
+                quiet, allow_missing, lpips_weights=lpips_weights,
             )  # fmt: skip
         outcomes: list[Outcome] = (
-            score_stored(
-                found, tests, scoring, settings.device, stop, quiet=quiet, allow_missing=allow_missing
-            )
+            score_stored(found, tests, scoring, where, stop, quiet=quiet, allow_missing=allow_missing)
             if found
             else execute(jobs, root, settings, stop)
         )

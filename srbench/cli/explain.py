@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from srbench.cli.options import Device, LpipsWeights, Results
-from srbench.cli.scoring import use_lpips_weights
-from srbench.cli.typed import typed_list
 from srbench.errors import UsageError
+from srbench.python.scoring import use_lpips_weights
+from srbench.python.typed import typed_list
 
 
 def explain(

@@ -112,6 +112,26 @@ Device = Annotated[
     ),
 ]
 
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        rich_help_panel=_MACHINE,
+        help="Where runs are done: local is this machine. With parameters, as in local:jobs=2.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        rich_help_panel=_MACHINE,
+        help="Runs at once, each in a process of its own; they share the CPU's threads, or take a GPU each "
+        "while there are any. Default: one on a CPU, and one a GPU.",
+    ),
+]
 Processes = Annotated[
     int,
     typer.Option(
@@ -168,11 +188,49 @@ Scale = Annotated[
     ),
 ]
 Seed = Annotated[
-    list[int] | None,
+    list[str] | None,
     typer.Option(
         metavar="NUMBER",
         rich_help_panel=_AXIS,
-        help="Seed of initialisation, order and crops, 0 unless given. Repeat the option for several.",
+        help="Seed of initialisation, order and crops, 0 unless given; init=1,order=2 sets them apart. "
+        "Repeat the option for several.",
+    ),
+]
+Degradations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--degradation",
+        metavar="NAME",
+        rich_help_panel=_AXIS,
+        help="How LR is made from HR, bicubic unless given. bicubic:round=false leaves LR unrounded, as "
+        "LapSRN's paper does.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=VALUE,…",
+        rich_help_panel=_AXIS,
+        help="Only those runs of the matrix that fit: --only model=lapsrn,seed=1. Repeat the option to add "
+        "others.",
+    ),
+]
+Rerun = Annotated[
+    str | None,
+    typer.Option(
+        metavar="failed",
+        rich_help_panel=_AXIS,
+        help="Only those runs of the matrix that failed before.",
+    ),
+]
+Suite = Annotated[
+    Path | None,
+    typer.Argument(metavar="SUITE.toml", help="A suite file; srbench suite check says what it spans."),
+]
+OfSuite = Annotated[
+    Path | None,
+    typer.Option(
+        "--suite", metavar="FILE", help="Only the runs of this suite file, and the baselines beside them."
     ),
 ]
 Steps = Annotated[

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True)
 
-_KIND = "model, loss, trainer, dataset, metric or degradation"
+_KIND = "model, loss, trainer, dataset, metric, degradation, executor or command"
 _Kind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help=f"One of {_KIND}: that alone.")]
 
 
@@ -152,10 +152,11 @@ def new(
 
 
 def _check_kind(kind: str | None) -> str | None:
-    from srbench.components import KINDS
+    from srbench.components import REGISTERED
 
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"There is no kind {kind!r}.{did_you_mean(kind, KINDS)} A kind is {_or(KINDS)}.")
+    if kind is not None and kind not in REGISTERED:
+        hint = did_you_mean(kind, REGISTERED)
+        raise UsageError(f"There is no kind {kind!r}.{hint} A kind is {_or(REGISTERED)}.")
     return kind
 
 
@@ -175,4 +176,4 @@ def _say_terms(found: "Iterable[Entry]") -> None:
             except SrbenchError as error:
                 told = str(error)
             if told:
-                typer.echo(f"{registry().spelling(entry.component)}: {told}")
+                typer.echo(f"{registry().typing(entry.component)}: {told}")

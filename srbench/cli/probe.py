@@ -103,8 +103,6 @@ def probe(
         )
     from rich.console import Console
 
-    from srbench.cli.scoring import use_lpips_weights
-    from srbench.cli.typed import typed_list, typed_one
     from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
     from srbench.figures import check_suffix, write_figure
@@ -113,6 +111,8 @@ def probe(
     from srbench.probe.chart import chart
     from srbench.probe.show import render
     from srbench.probe.sources import model_subject, own_loss, run_subject, typed_loss
+    from srbench.python.scoring import use_lpips_weights
+    from srbench.python.typed import typed_list, typed_one
     from srbench.store.layout import default_results
     from srbench.store.runs import find_run
     from srbench.train.device import apply_engine, choose_engine, pick_device

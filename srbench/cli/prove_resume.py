@@ -62,12 +62,15 @@ def prove_resume(
 
         srbench prove-resume --model lapsrn --loss charbonnier --kills 8
     """
+    from srbench.plan.terms import parse_seed
     from srbench.plugins import OWN
     from srbench.prove import prove
     from srbench.prove.show import to_json, to_text
     from srbench.train.stop import Stop
 
-    the_seed = _single("seed", [str(one) for one in seed or []])
+    the_seed = _single("seed", seed or [])
+    parsed = parse_seed(the_seed or 0)
+    moments = parsed if isinstance(parsed, int) else parsed.order
     arguments = _line(
         model=_one("model", model) or f"{OWN}/lapsrn", loss=_one("loss", loss),
         dataset=_one("dataset", dataset),
@@ -87,7 +90,7 @@ def prove_resume(
 
             proof = prove(
                 arguments, steps, kills, folder, check,
-                seed=int(the_seed or 0), quiet=context.obj["quiet"],
+                seed=moments, quiet=context.obj["quiet"],
             )  # fmt: skip
         is_kept = is_kept or not proof.is_equal
     finally:

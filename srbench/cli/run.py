@@ -1,9 +1,7 @@
 """`srbench run`: train what is missing, score what is missing, store it."""
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,18 +9,20 @@ from srbench.cli import options
 from srbench.errors import SrbenchError, StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from srbench.executors.local import Outcome
-    from srbench.plan import Job
+    from srbench.executors.contract import Outcome
 
 
 def run(
     context: typer.Context,
+    suite: options.Suite = None,
     model: options.Model = None,
     loss: options.Loss = None,
     dataset: options.Dataset = None,
     channels: options.Channels = None,
     scale: options.Scale = None,
     seed: options.Seed = None,
+    only: options.Only = None,
+    rerun: options.Rerun = None,
     steps: options.Steps = None,
     epochs: options.Epochs = None,
     patience: options.Patience = None,
@@ -39,7 +39,7 @@ def run(
     clip: options.Clip = None,
     ema: options.Ema = None,
     precision: options.Precision = None,
-    degradation: options.Degradation = None,
+    degradation: options.Degradations = None,
     test: options.Test = None,
     metric: options.Metric = None,
     grey: options.Grey = "rgb",
@@ -50,6 +50,8 @@ def run(
     lpips_weights: options.LpipsWeights = None,
     save_images: options.SaveImages = 0,
     device: options.Device = "auto",
+    executor: options.Executor = "local",
+    jobs: options.Jobs = None,
     processes: options.Processes = 1,
     determinism: options.Determinism = "exact",
     save_every: options.SaveEvery = 60.0,
@@ -63,123 +65,33 @@ def run(
     and exits with code 75. A first run to try:
 
         srbench run --model lapsrn --loss charbonnier
+
+    A suite is a file that spans a matrix of runs; options beside it go before what it says.
+
+        srbench run benchmarks/quick.toml
     """
-    if steps is not None and epochs is not None:
-        raise UsageError("--steps and --epochs both say how far to train. Give one of them.")
-    if determinism not in ("exact", "fast"):
-        raise UsageError(f"--determinism {determinism} is neither exact nor fast.")
-    _check_beginning(init, fork, fork_optimizer, recipe)
-    from srbench.train.stop import Stop, time_limit
+    import sys
 
-    stop = Stop(time_limit(max_time))
-    # From here on a signal is a request to stop: also in the seconds that loading torch takes.
-    with stop.listening():
-        with stop.at_once():
-            from srbench.cli.scoring import scoring_of, use_lpips_weights
-            from srbench.cli.typed import typed_list, typed_one
-            from srbench.executors.local import Settings, execute
-            from srbench.grammar import split_list
-            from srbench.plan import Request, plan
-            from srbench.plan.settings import Budget
-            from srbench.store.layout import default_results
-            from srbench.train.device import check_processes, pick_device
-            from srbench.train.loop import Cadence
+    from srbench.python.run import prepared
 
-            given = {
-                "batch": batch, "patch": patch, "lr": lr, "optimizer": optimizer, "schedule": schedule,
-                "clip": clip, "ema": ema,
-            }  # fmt: skip
-            request = Request(
-                models=tuple(typed_list("model", model)),
-                losses=tuple(typed_list("loss", loss)),
-                datasets=tuple(typed_list("dataset", dataset) or (() if init or fork else ("sample",))),
-                channels=tuple(channels or ()),
-                scales=tuple(_scale(item) for item in split_list(scale or [])),
-                seeds=tuple(seed or ()),
-                tests=tuple(typed_list("dataset", test)),
-                recipe=recipe,
-                degradation=degradation and typed_one("degradation", degradation),
-                precision=precision,
-                settings={key: value for key, value in given.items() if value is not None},
-                budget=Budget(steps, epochs),
-            )
-            use_lpips_weights(lpips_weights)  # a loss may need them too
-            folder = results or default_results()
-            if init is not None or fork is not None:
-                from srbench.origins import Begin, jobs_from
+    given = given_options(context)
+    wants_plan, file = given.pop("dry_run", False), given.pop("suite", None)
+    command = ["srbench", *sys.argv[1:]]
+    with prepared(file, given, command=command, quiet=context.obj["quiet"]) as asked:
+        if wants_plan:
+            from srbench.cli.dry_run import show_plan
 
-                begin = (
-                    Begin("init", init)
-                    if init is not None
-                    else Begin("fork", str(fork), _kept(fork_optimizer))
-                )
-                jobs = jobs_from(request, begin, folder)
-            else:
-                jobs = plan(request)
-            where = pick_device(device)
-            check_processes(processes, device, where)
-            settings = Settings(
-                device=where,
-                determinism=determinism,  # type: ignore[arg-type]
-                cadence=Cadence(save_every, eval_every, patience),
-                scoring=scoring_of(
-                    metric,
-                    grey,
-                    save_images,
-                    border=border,
-                    tile=tile,
-                    overlap=overlap,
-                    self_ensemble=self_ensemble,
-                ),
-                provenance={"command": ["srbench", *sys.argv[1:]]},
-                quiet=context.obj["quiet"],
-                processes=processes,
-            )
-            if dry_run:
-                _show_plan(jobs, folder)
-                return
-        outcomes = execute(jobs, folder, settings, stop)
+            show_plan(asked)
+            return
+        outcomes = asked.execute()
     report(outcomes)
 
 
-def _check_beginning(init: str | None, fork: str | None, optimizer: str | None, recipe: str) -> None:
-    if init is not None and fork is not None:
-        raise UsageError(
-            "--init begins from weights alone and --fork from a run's whole state. Give one of them."
-        )
-    if fork is None and optimizer is not None:
-        raise UsageError("--fork-optimizer belongs to --fork.")
-    if fork is not None and recipe != "default":
-        raise UsageError("--recipe names settings to begin with, and --fork begins with those of its run.")
-
-
-def _kept(text: str | None) -> Literal["keep", "reset"]:
-    if text not in (None, "keep", "reset"):
-        raise UsageError(f"--fork-optimizer {text} is neither keep nor reset.")
-    return "reset" if text == "reset" else "keep"
-
-
-def _scale(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise UsageError(f"--scale {text!r} is no whole number.") from error
-
-
-def _show_plan(jobs: "Sequence[Job]", folder: Path) -> None:
-    from srbench.store.layout import RunPaths
-    from srbench.store.runs import read_record
-
-    for job in jobs:
-        record = read_record(RunPaths(folder / job.spec.id))
-        budget = (
-            f"{job.budget.epochs:g} epochs"
-            if job.budget.epochs is not None
-            else f"{job.budget.steps or 0:,} steps"
-        )
-        state = "not begun" if record is None else f"{record.status}, at step {record.step:,}"
-        tests = ", ".join(test.name for test in job.tests)
-        typer.echo(f"{job.spec.id}: {state}; budget {budget}; scored on {tests}")
+def given_options(context: typer.Context) -> dict[str, Any]:
+    """The options that were typed, by name: what was not is left to a suite, a recipe or srbench."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    typed = [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    return {name: context.params[name] for name in typed}
 
 
 def report(outcomes: "Sequence[Outcome]") -> None:
@@ -189,6 +101,9 @@ def report(outcomes: "Sequence[Outcome]") -> None:
     for outcome in outcomes:
         if outcome.error is not None:
             console.print(str(outcome.error), markup=False, highlight=False, soft_wrap=True)
+    if not outcomes:
+        console.print("None of these runs has failed, so there is nothing to run again.")
+        return
     done = [outcome for outcome in outcomes if outcome.error is None]
     idle = [outcome for outcome in done if not outcome.did_anything]
     if done and len(idle) == len(outcomes):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srbench.cli.options import Results
+from srbench.cli.options import OfSuite, Results
 
 if TYPE_CHECKING:
     from srbench.store.runs import StoredRun
@@ -16,11 +16,15 @@ app = typer.Typer(invoke_without_command=True)
 _STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
-def read_store(results: Path | None) -> "tuple[list[StoredRun], bool]":
+def read_store(results: Path | None, suite: Path | None = None) -> "tuple[list[StoredRun], bool]":
     """The runs of a store, and whether some are damaged; says on stderr which, and where there are none.
 
+    Args:
+        results: the store, as typed.
+        suite: a suite file whose runs alone are wanted.
+
     Raises:
-        UsageError: the folder does not exist.
+        UsageError: the folder does not exist, or the suite is not sound.
     """
     from srbench.errors import UsageError
     from srbench.store.layout import default_results
@@ -41,6 +45,11 @@ def read_store(results: Path | None) -> "tuple[list[StoredRun], bool]":
             "SRBENCH_RESULTS or --results DIR.",
             err=True,
         )
+    if suite is not None:
+        from srbench.suite.read import read_suite
+
+        ids = read_suite(suite).run_ids()
+        runs = [run for run in runs if run.id in ids]
     return runs, bool(errors)
 
 
@@ -48,6 +57,7 @@ def read_store(results: Path | None) -> "tuple[list[StoredRun], bool]":
 def runs(
     context: typer.Context,
     results: Results = None,
+    suite: OfSuite = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -67,7 +77,7 @@ def runs(
     """
     if context.invoked_subcommand is not None:
         return
-    found, damaged = read_store(results)
+    found, damaged = read_store(results, suite)
     records = [_record(run) for run in found]
     if as_json:
         import json

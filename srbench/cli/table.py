@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from srbench.cli.options import Results
+from srbench.cli.options import OfSuite, Results
 
 
 def table(
@@ -56,6 +56,7 @@ def table(
             "What other devices took stands in columns of their own.",
         ),
     ] = False,
+    suite: OfSuite = None,
     results: Results = None,
 ) -> None:
     """Show the stored scores of all runs, against bicubic.
@@ -70,12 +71,12 @@ def table(
     from srbench.cli.runs import read_store
     from srbench.errors import UsageError
     from srbench.grammar import split_list
-    from srbench.table import render
-    from srbench.table.cost import render_cost
+    from srbench.tables import render
+    from srbench.tables.cost import render_cost
 
     metrics = split_list(metric) if metric else None
     tests = split_list(test) if test else None
-    runs, damaged = read_store(results)
+    runs, damaged = read_store(results, suite)
     scored = [run for run in runs if run.summary and run.summary["scores"]]
     console = Console(highlight=False)
     if cost and not protocol:
@@ -87,7 +88,7 @@ def table(
 
             measure_missing(scored, pick_device("auto"), stop.check, quiet=context.obj["quiet"])
     if protocol:
-        from srbench.table.protocols import render_protocols, used_protocols
+        from srbench.tables.protocols import render_protocols, used_protocols
 
         if format not in ("rich", "md", "json"):
             raise UsageError(f"--protocol is shown as rich, md or json, not as {format}.")

@@ -62,9 +62,9 @@ def verdict(
     if map is None:
         return
 
-    from srbench.cli.typed import typed_list
     from srbench.datasets import scored_sets
     from srbench.executors.local import typed_dataset
+    from srbench.python.typed import typed_list
     from srbench.train.device import apply_engine, choose_engine, pick_device
     from srbench.train.stop import Stop
     from srbench.verdict.maps import write_maps

@@ -18,9 +18,9 @@ from srbench.errors import UsageError
 from srbench.metrics.bootstrap import difference_interval, pictures_needed
 from srbench.metrics.verdict import psnr_alone
 from srbench.store.runs import StoredRun, find_run, list_runs
-from srbench.table.protocols import differing
-from srbench.table.ranks import PictureScores
-from srbench.table.rows import Column, Row, rows_of
+from srbench.tables.protocols import differing
+from srbench.tables.ranks import PictureScores
+from srbench.tables.rows import Column, Row, rows_of
 
 _TIE = 1e-6
 """Scores nearer than this are equal: it is how exactly srbench's metrics agree with other toolboxes."""
@@ -124,7 +124,12 @@ def find_side(root: Path, text: str) -> list[StoredRun]:
             f"{text!r} is {len(side)} runs that differ in {', '.join(apart)}: {names}. One side of a "
             "comparison is one run, or several that differ by their seed alone. Give more of the id."
         )
-    return sorted(side, key=lambda run: (run.record.spec["seed"] or 0, run.id))
+    return sorted(side, key=lambda run: (_plain(run.record.spec["seed"]), run.id))
+
+
+def _plain(seed: Any) -> int:
+    """A number to sort by, also for a run that has several seeds."""
+    return seed if isinstance(seed, int) else 0
 
 
 def compare(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.compare import Compared, Comparison, is_psnr_alone
 from srbench.store.runs import StoredRun
-from srbench.table.blocks import Metric, digits_of, scene_name
-from srbench.table.markup import escape_markdown
+from srbench.tables.blocks import Metric, digits_of, scene_name
+from srbench.tables.markup import escape_markdown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -1,8 +1,8 @@
-"""Run jobs here, one after another: train what is missing, then score what is missing."""
+"""Run jobs in this process, one after another: train what is missing, then score what is missing."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from srbench.errors import CheckpointError, RunLockedError, SrbenchError, Stoppe
 from srbench.evaluate import evaluate
 from srbench.evaluate.scoring import Scoring
 from srbench.evaluate.upscalers import tell_terms, upscaler_of
+from srbench.executors.contract import Outcome, Settings
+from srbench.memory import is_out_of_memory
+from srbench.metrics.backbones import set_weights_dir
 from srbench.plan import Job
 from srbench.plugins import host
 from srbench.predict import check_tileable
@@ -25,49 +28,22 @@ from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
-from srbench.train.device import Determinism, apply_engine, choose_engine, resumed_engine, warn_of_changes
+from srbench.train.device import (
+    apply_engine,
+    choose_engine,
+    first_line,
+    pick_device,
+    resumed_engine,
+    warn_of_changes,
+)
 from srbench.train.journal import is_out_of_patience
-from srbench.train.loop import Cadence, budget_steps, train
+from srbench.train.loop import budget_steps, train
 from srbench.train.stop import Stop
 from srbench.train.together import together
 from srbench.train.world import check_shares
 from srbench.types import RunInfo
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to run jobs; none of it changes what they are.
-
-    Args:
-        device: where to train and score.
-        determinism: `exact` or `fast`, for runs that start now.
-        cadence: of evaluations and checkpoints.
-        scoring: metrics and rules.
-        provenance: what to record of this command.
-        quiet: no progress bars.
-        allow_missing: score the pictures of a folder that are there.
-        processes: how many train a run together.
-    """
-
-    device: torch.device
-    determinism: Determinism
-    cadence: Cadence
-    scoring: Scoring
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    quiet: bool = False
-    allow_missing: bool = False
-    processes: int = 1
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: `done`, `nothing to do`, or the error that ended it."""
-
-    run_id: str
-    error: SrbenchError | None = None
-    did_anything: bool = True
 
 
 def execute(jobs: Sequence[Job], results: Path, settings: Settings, stop: Stop) -> list[Outcome]:
@@ -81,17 +57,32 @@ def execute(jobs: Sequence[Job], results: Path, settings: Settings, stop: Stop) 
     """
     outcomes: list[Outcome] = []
     for job in jobs:
-        paths = RunPaths(results / job.spec.id)
-        try:
-            stop.check()
-            with run_lock(paths):
-                outcomes.append(Outcome(paths.id, did_anything=_told(job, paths, settings, stop)))
-        except StoppedError as error:
-            outcomes.append(Outcome(paths.id, error))
+        outcomes.append(run_job(job, results, settings, stop))
+        if isinstance(outcomes[-1].error, StoppedError):
             break
-        except SrbenchError as error:
-            outcomes.append(Outcome(paths.id, error))
     return outcomes
+
+
+def run_job(
+    job: Job, results: Path, settings: Settings, stop: Stop, *, held: Callable[[], object] = lambda: None
+) -> Outcome:
+    """Train and score one run in this process. Whatever ends it is recorded in its run.json and returned.
+
+    Args:
+        job: from `plan`.
+        results: the store's folder.
+        settings: how.
+        stop: looked at between pictures and steps.
+        held: called when the run's lock is held, before anything else.
+    """
+    paths = RunPaths(results / job.spec.id)
+    try:
+        stop.check()
+        with run_lock(paths, stop.check):
+            held()
+            return Outcome(paths.id, did_anything=_told(job, paths, settings, stop))
+    except SrbenchError as error:
+        return Outcome(paths.id, error)
 
 
 def _told(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
@@ -115,12 +106,17 @@ def _told(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
 def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int, dict[str, Any]] | None:
     """Train and score one run, its lock held; its step and summary, or None where nothing was to be done."""
     spec, inference = job.spec, settings.scoring.inference
+    device = pick_device(str(settings.device))
+    if settings.lpips_weights is not None:
+        set_weights_dir(settings.lpips_weights)
     if spec.source is None:  # before anything is trained; a file may say otherwise of itself
         check_tileable(registry().find("model", spec.model.name).tileable, inference)
     record = read_record(paths)
+    if record is not None and not record.engine:
+        record = None  # its process was lost before it began, and only that was noted
     finish_replacing(paths.checkpoints, spec.sha256)
     engine = choose_engine(
-        settings.device, spec.precision or "fp32", settings.determinism, settings.processes
+        device, spec.precision or "fp32", settings.determinism, settings.processes, settings.threads
     )
     is_trained = not spec.trained
     if spec.batch is not None:
@@ -145,19 +141,19 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int,
     try:
         if not is_trained:
             tell_terms(spec)
-            of_run = (job, paths, start, engine, settings.device, settings.cadence)
+            of_run = (job, paths, start, engine, device, settings.cadence)
             with together(settings.processes, *of_run, stop.check) as world:
                 train(*of_run, stop, world, quiet=settings.quiet)
         elif record is None and spec.source is None:
             write_record(paths, start)
         step, upscaler = upscaler_of(
-            spec, paths, job.tests, settings.device, inference,
+            spec, paths, job.tests, device, inference,
             place=job.place, allow_missing=settings.allow_missing,
         )  # fmt: skip
         if spec.source is not None:  # its name and place may be other ones now
             write_record(paths, replace(start, provenance={**start.provenance, **job.typed}))
         summary, made = evaluate(
-            spec, paths, step, upscaler, job.tests, settings.scoring, settings.device, stop.check,
+            spec, paths, step, upscaler, job.tests, settings.scoring, device, stop.check,
             quiet=settings.quiet,
         )  # fmt: skip
     except StoppedError:
@@ -170,6 +166,13 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int,
         _close(paths, "done" if is_done else "failed", None if is_done else str(error))
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            reason = (
+                f"{paths.id} ran out of memory ({first_line(error)}). A smaller --batch or --patch takes "
+                "less (and is another run), as do fewer runs at once (--jobs)."
+            )
+            _close(paths, "done" if is_done else "failed", None if is_done else reason)
+            raise SrbenchError(reason) from error
         # A plugin's fault or ours: its trace is kept, and the other runs go on.
         _log.exception("%s met an unexpected error:", paths.id)
         reason = f"{paths.id} failed with an unexpected {type(error).__name__}: {error}. The trace is above."

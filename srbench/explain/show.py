@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.explain import Candidate, Explanation, Number
-from srbench.table.markup import escape_markdown
+from srbench.tables.markup import escape_markdown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

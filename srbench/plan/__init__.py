@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,13 @@ from srbench.patch import check_patch
 from srbench.plan.settings import Budget, budget_of, fields_of, one_of, settings_of, try_out
 from srbench.plan.terms import check_scale, component_spec, loss_terms, parse_channels
 from srbench.registry import registry
-from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Source
+from srbench.spec import ComponentSpec, LossSpec, Origin, RunSpec, Seed, Source
 from srbench.types import BASELINE, Channels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEFAULT_SCALE = 4
-DEFAULT_DEGRADATION = "bicubic"
+DEFAULT_SCALE, DEFAULT_DATASET, DEFAULT_DEGRADATION = 4, "sample", "bicubic"
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,10 @@ class Request:
 
     models: tuple[str, ...]
     losses: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ("sample",)
+    datasets: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     scales: tuple[int, ...] = ()
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
     tests: tuple[str, ...] = ()
     recipe: str = "default"
     degradation: str | None = None
@@ -120,7 +119,8 @@ def plan(request: Request) -> list[Job]:
     jobs: dict[str, Job] = {}
     base = request.base
     axes = (
-        request.models or (None,), request.datasets, request.losses or (None,), request.channels or (None,),
+        request.models or (None,), request.datasets or (DEFAULT_DATASET,), request.losses or (None,),
+        request.channels or (None,),
     )  # fmt: skip
     scales = request.scales or (base.scale if base else DEFAULT_SCALE,)
     seeds = request.seeds or (base.seed or 0 if base else 0,)
@@ -130,6 +130,14 @@ def plan(request: Request) -> list[Job]:
         job = _job(request, model, loss, dataset, channels, scale, seed)
         jobs.setdefault(job.spec.id, job)
     return with_baselines(list(jobs.values()))
+
+
+def together(plans: Iterable[Sequence[Job]]) -> list[Job]:
+    """The jobs of several requests as one list: baselines first, without repeats."""
+    jobs: dict[str, Job] = {}
+    for job in with_baselines([job for one in plans for job in one]):
+        jobs.setdefault(job.spec.id, job)
+    return list(jobs.values())
 
 
 def with_baselines(jobs: Sequence[Job]) -> list[Job]:
@@ -150,7 +158,7 @@ def _job(
     dataset_text: str,
     channels: str | None,
     scale: int,
-    seed: int,
+    seed: Seed,
 ) -> Job:
     base = request.base
     if model_text is None:

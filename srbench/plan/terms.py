@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from srbench.components import Loss, Model
-from srbench.errors import MetricUnavailable, UsageError
+from srbench.components import Component, Kind, Loss, Model
+from srbench.errors import MetricUnavailable, UsageError, did_you_mean
 from srbench.grammar import Term, parse_sum, parse_term
+from srbench.parameters import is_path
 from srbench.registry import registry
-from srbench.spec import ComponentSpec, LossSpec
+from srbench.spec import ComponentSpec, LossSpec, Seed, Seeds
 from srbench.types import CHANNELS, Channels
 
 
@@ -48,6 +51,36 @@ def parse_channels(text: str) -> Channels:
     raise UsageError(f"--channels {text!r} is none of {' | '.join(CHANNELS)}.")
 
 
+def parse_seed(given: "int | str | Mapping[str, int]") -> Seed:
+    """`--seed` as typed: `7`, or `init=1,order=2`, in which what is not named is 0; also as data.
+
+    Equal parts are the plain seed of that number.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(given, int):
+        return given
+    try:
+        if isinstance(given, str):
+            if "=" not in given:
+                return int(given)
+            given = {name: int(value) for name, value in parse_term(f"seed:{given}").parameters.items()}
+    except ValueError as error:
+        raise UsageError(
+            f"--seed {given!r} is no whole number. Write --seed 1, and repeat the option for several; "
+            "--seed init=1,order=2 sets them apart."
+        ) from error
+    for name in given:
+        if name not in Seeds.model_fields:
+            raise UsageError(
+                f"--seed sets no {name!r}.{did_you_mean(name, Seeds.model_fields)} It sets "
+                f"{', '.join(Seeds.model_fields)}."
+            )
+    seeds = Seeds(**given)
+    return seeds.init if seeds.init == seeds.order == seeds.crops else seeds
+
+
 def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
     """`--loss` as typed → the terms of its sum, or the trainer it names, built once to see that they can be.
 
@@ -73,6 +106,53 @@ def loss_terms(text: str, channels: Channels) -> tuple[LossSpec, ...]:
         loss.make(**params)  # built once now, so that a value it refuses is found before anything is written
         terms.append(LossSpec(name=name, params=params, weight=term.weight, facts=loss_facts(loss, params)))
     return tuple(terms)
+
+
+def component_of(axis: Kind, term: Term) -> Component:
+    """The component that a term on that axis names; a trainer may stand in place of a loss.
+
+    Raises:
+        UsageError: there is none.
+    """
+    one: Component = registry().find_loss(term.name) if axis == "loss" else registry().find(axis, term.name)
+    return one
+
+
+def anchored(axis: Kind, text: str, folder: Path) -> str:
+    """A setting whose relative paths are below `folder`, with those paths absolute.
+
+    Raises:
+        UsageError: it names no component.
+    """
+    terms = []
+    for term in parse_sum(text):
+        known = component_of(axis, term).parameters
+        given = {
+            key: str((folder / Path(value).expanduser()).absolute())
+            if key in known and is_path(known[key])
+            else value
+            for key, value in term.parameters.items()
+        }
+        terms.append(str(replace(term, parameters=given)))
+    return "+".join(terms)
+
+
+def fits(axis: Kind, wanted: str, text: str) -> bool:
+    """Whether `text` names what `wanted` does: the same terms, with the parameters that `wanted` gives."""
+    ours, theirs = parse_sum(wanted), parse_sum(text)
+    return len(ours) == len(theirs) and all(
+        _fits(axis, one, other) for one, other in zip(ours, theirs, strict=True)
+    )
+
+
+def _fits(axis: Kind, wanted: Term, term: Term) -> bool:
+    component = component_of(axis, term)
+    if component_of(axis, wanted) is not component or wanted.weight != term.weight:
+        return False
+    if not wanted.parameters:
+        return True
+    given = component.settings(term.parameters)
+    return bool(component.settings({**term.parameters, **wanted.parameters}) == given)
 
 
 def _trainer_term(term: Term, *, alone: bool) -> LossSpec:

@@ -16,7 +16,7 @@ from srbench.probe.spectrum import (
     single_rings,
     total,
 )
-from srbench.table.markup import escape_markdown
+from srbench.tables.markup import escape_markdown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -143,7 +143,7 @@ def own_loss(run: StoredRun, device: torch.device) -> AskedLoss:
         )
     for term in spec.loss:
         loss_facts(registry().find("loss", term.name), term.params)
-    bound = _bound(spec.loss, spec.network_channels, spec.seed, device)
+    bound = _bound(spec.loss, spec.network_channels, spec.seeds.init, device)
     tensors = dict(learned(bound))
     stored = read_latest(run.paths.checkpoints, spec.sha256, run.id) if tensors else None
     if stored is not None:
@@ -216,9 +216,9 @@ def _subject(name: str, spec: RunSpec, upscaler: Upscaler, step: int, device: to
 
 
 def _bound(
-    terms: tuple[LossSpec, ...], channels: Channels, seed: int | None, device: torch.device
+    terms: tuple[LossSpec, ...], channels: Channels, seed: int, device: torch.device
 ) -> dict[Plane, list[BoundLoss]]:
-    return bind_losses(terms, networks_of(channels), seed or 0, device)
+    return bind_losses(terms, networks_of(channels), seed, device)
 
 
 def _text(term: LossSpec) -> str:

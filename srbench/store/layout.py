@@ -84,5 +84,15 @@ class RunPaths:
 
     @property
     def lock_owner(self) -> Path:
-        """Who holds `lock`, for the message to the second process."""
+        """Who holds `lock`, by its own word."""
         return self.directory / "run.lock.json"
+
+    @property
+    def lock_beat(self) -> Path:
+        """The last sign of life of the one in `lock_owner`."""
+        return self.directory / "run.lock.beat"
+
+    @property
+    def log(self) -> Path:
+        """What the run said, where it was done in a process of its own."""
+        return self.directory / "run.log"

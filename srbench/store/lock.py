@@ -1,32 +1,35 @@
-"""One process a run: a lock of the operating system, which a dead process cannot leave behind."""
+"""One process a run: a lock of the operating system, which no dead process holds, and a lease beside it."""
 
 import logging
-import os
 import shutil
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
 from srbench.errors import RunLockedError, StoreError
-from srbench.files import cannot_write, only_one, parse_json, write_json
+from srbench.files import cannot_write, only_one, parse_json
 from srbench.store.layout import RunPaths
+from srbench.store.lease import Heart, claim, give_up, held_by, read_owner, seems_held
 
 _STALE_S = 3600.0
-_HOST = socket.gethostname()
-"""Asked once: the name of a laptop changes with its network, and its run stays its own."""
+_PEEK_S = 0.3
+"""Who only looks whether a run is held holds it for less than this."""
 
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def run_lock(paths: RunPaths) -> Iterator[None]:
+def run_lock(paths: RunPaths, check: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the run while the block works on it.
+
+    Where a process on another host held it last and may be dead, waits for a sign of life first.
+
+    Args:
+        paths: the run's files.
+        check: called while waiting; raises to stop.
 
     Raises:
         RunLockedError: another process holds it; the message names host, process and since when.
@@ -36,28 +39,25 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
     try:
         is_new = not paths.directory.exists()
         paths.directory.mkdir(parents=True, exist_ok=True)
-        lock.enter_context(only_one(paths.lock))
+        lock.enter_context(only_one(paths.lock, _PEEK_S))
     except Timeout as error:
-        raise RunLockedError(
-            f"{paths.id} is being worked on by {_said(_owner(paths))}. Wait for it to end, or stop it there; "
-            "one run is never trained by two processes."
-        ) from error
+        raise held_by(paths, read_owner(paths)) from error
     except OSError as error:
         raise cannot_write(paths.directory, error) from error
     try:
         _finish_renames(paths)
         _sweep(paths)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(paths.lock_owner, {**_me(), "since": since})
-        yield
+        try:
+            claim(paths, check)
+        except OSError as error:
+            raise cannot_write(paths.lock_owner, error) from error
+        with Heart(paths):
+            yield
     finally:
-        with suppress(OSError):  # the folder may be gone or read-only by now; what happened there is said
-            if _is_mine(_owner(paths)):
-                paths.lock_owner.unlink(missing_ok=True)
+        give_up(paths)
         lock.close()
         if is_new and not paths.run.exists():
-            with suppress(OSError):
-                _remove_empty(paths)
+            remove_if_empty(paths)
 
 
 def check_held(paths: RunPaths) -> None:
@@ -75,35 +75,12 @@ def check_held(paths: RunPaths) -> None:
             "and writes nothing there. Put it back, and the same command goes on from its last checkpoint; "
             "without it the same command begins again."
         )
-    owner = _owner(paths)
-    if owner is not None and not _is_mine(owner):
+    owner = read_owner(paths)
+    if owner is not None and not owner.is_me:
         raise RunLockedError(
-            f"{paths.id} was taken over by {_said(owner)} while this process worked on it, so this process "
+            f"{paths.id} was taken over by {owner} while this process worked on it, so this process "
             "ends. Nothing is lost: what it had saved is there. Never work on one run from two places."
         )
-
-
-def _me() -> dict[str, Any]:
-    return {"host": _HOST, "pid": os.getpid()}
-
-
-def _owner(paths: RunPaths) -> dict[str, Any] | None:
-    """Who holds the run, by its own word; None where nobody says so."""
-    try:
-        owner = parse_json(paths.lock_owner.read_bytes())
-        return {key: owner[key] for key in ("host", "pid", "since")}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _is_mine(owner: dict[str, Any] | None) -> bool:
-    return owner is not None and _me().items() <= owner.items()
-
-
-def _said(owner: dict[str, Any] | None) -> str:
-    if owner is None:
-        return "another process"
-    return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
 
 
 def _finish_renames(paths: RunPaths) -> None:
@@ -144,19 +121,20 @@ def _sweep(paths: RunPaths) -> None:
             continue
 
 
-def _remove_empty(paths: RunPaths) -> None:
-    """Bad input leaves no folder behind; one that holds anything but the lock is kept."""
-    if set(paths.directory.iterdir()) <= {paths.lock}:
-        shutil.rmtree(paths.directory, ignore_errors=True)
+def remove_if_empty(paths: RunPaths) -> None:
+    """Bad input leaves no folder behind; one that holds anything but the lock and a log is kept."""
+    with suppress(OSError):
+        if set(paths.directory.iterdir()) <= {paths.lock, paths.log}:
+            shutil.rmtree(paths.directory, ignore_errors=True)
 
 
 def is_locked(paths: RunPaths) -> bool:
     """Whether some process works on the run now."""
-    if not paths.lock.exists():
+    if not (paths.lock.exists() or paths.lock_owner.exists()):
         return False
     try:
         with only_one(paths.lock):
-            return False
+            return seems_held(paths)
     except Timeout:
         return True
     except OSError:

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from srbench.components import Model
 from srbench.errors import UsageError
@@ -30,6 +30,7 @@ from srbench.testing.networks import (
     plane_seen,
     planes_seen,
     scales_of,
+    wrong_size,
 )
 from srbench.types import networks_of
 
@@ -39,21 +40,6 @@ ODD_SIZES = ((13, 10), (1, 7), (9, 1))
 TILE_ERROR = 0.05
 """Root mean square of what the rest of the picture changes in the middle of a tile, as a share of SR's own
 standard deviation. What sees a neighbourhood alone stays below 0.001, a mean over all pixels does not."""
-
-
-def _wrong(network: nn.Module, lr: Tensor, scale: int) -> str | None:
-    """What is wrong with the size of what it gives of LR, which it takes as it is; None: nothing."""
-    size = f"LR of {lr.shape[-2]}×{lr.shape[-1]} at ×{scale}"
-    try:
-        with torch.no_grad():
-            prediction = as_prediction(network.eval()(lr), scale)
-    except (Exception, SystemExit) as error:
-        return f"{size} ends in {type(error).__name__}: {error}"
-    for factor, sr in prediction.items():
-        expected = (*lr.shape[:2], lr.shape[-2] * factor, lr.shape[-1] * factor)
-        if tuple(sr.shape) != expected:
-            return f"{size} gives SR {tuple(sr.shape)}, and not {expected}"
-    return None
 
 
 @promise("model", "builder")
@@ -85,7 +71,7 @@ def size_multiple(subject: Subject) -> None:
             (2 * multiple, multiple),
             (5 * multiple, 4 * multiple),
         ):
-            wrong = _wrong(network, photograph(height, width, plane_seen(model)), scale)
+            wrong = wrong_size(network, photograph(height, width, plane_seen(model)), scale)
             if wrong is not None:
                 return wrong
         return None
@@ -112,19 +98,11 @@ def shapes(subject: Subject) -> None:
     for scale in scales_of(model):
         network = build(subject, scale)
         networks = dict.fromkeys(networks_of(model.channels), network)
-        try:
-            scales = predicted_scales(networks, scale, multiple, CPU)
-        except UsageError as error:
-            raise Fault(f"At ×{scale}: {error} Return a tensor, or a dict from scale to SR.") from error
-        except Exception as error:
-            raise Fault(
-                f"At ×{scale} it fails on an LR picture: {type(error).__name__}: {error}. Mend its forward, "
-                f"or leave {scale} out of scales."
-            ) from error
         side = lr_side(multiple)
-        wrong = _wrong(network, photograph(side, side + multiple, plane_seen(model)), scale)
+        wrong = wrong_size(network, photograph(side, side + multiple, plane_seen(model)), scale)
         if wrong is not None:
             raise Fault(f"{wrong}. Mend its forward, or leave {scale} out of scales.")
+        scales = predicted_scales(networks, scale, multiple, CPU)
         for height, width in ODD_SIZES:
             size = f"LR of {height}×{width} at ×{scale}"
             try:
@@ -157,7 +135,7 @@ def _other_planes(subject: Subject) -> None:
             return
         raise
     side = lr_side(multiple_of(subject))
-    wrong = _wrong(network, photograph(side, side, "rgb" if planes == 3 else "y"), scale)
+    wrong = wrong_size(network, photograph(side, side, "rgb" if planes == 3 else "y"), scale)
     if wrong is not None:
         raise Fault(
             f"Built with planes={planes}, which another --channels asks for: {wrong}. Use `planes` for the "

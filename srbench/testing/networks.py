@@ -138,6 +138,27 @@ def forward(network: nn.Module, lr: Tensor, scale: int) -> Tensor:
     return prediction[scale]
 
 
+def wrong_size(network: nn.Module, lr: Tensor, scale: int) -> str | None:
+    """What is wrong with the size of what it gives of LR, which it takes as it is; None: nothing."""
+    size = f"LR of {lr.shape[-2]}×{lr.shape[-1]} at ×{scale}"
+    training = network.training
+    try:
+        with torch.no_grad():
+            prediction = as_prediction(network.eval()(lr), scale)
+    except (Exception, SystemExit) as error:
+        return f"{size} ends in {type(error).__name__}: {error}"
+    finally:
+        network.train(training)
+    scales = sorted(prediction)
+    if scale not in scales or any(scale % one for one in scales):
+        return f"{size} gives the scales {scales}, where ×{scale} must be, and beside it only its divisors"
+    for factor, sr in prediction.items():
+        expected = (*lr.shape[:2], lr.shape[-2] * factor, lr.shape[-1] * factor)
+        if tuple(sr.shape) != expected:
+            return f"{size} gives SR {tuple(sr.shape)}, and not {expected}"
+    return None
+
+
 def spec_of(
     subject: Subject, seed: int = 0, trainer: LossSpec | None = None, ema: float | None = 0.9
 ) -> RunSpec:

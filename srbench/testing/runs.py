@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from srbench.evaluate.scoring import Scoring, resolve_metrics
-from srbench.executors.local import Settings, execute
+from srbench.executors.contract import Settings
+from srbench.executors.local import execute
 from srbench.plan import Request, plan
 from srbench.plan.settings import Budget
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths
 from srbench.store.runs import list_runs
-from srbench.table import records
+from srbench.tables import records
 from srbench.train.loop import Cadence
 from srbench.train.stop import Stop
 

@@ -17,7 +17,7 @@ from srbench.components import Model
 from srbench.errors import CheckpointError, SrbenchError, UsageError
 from srbench.grammar import parse_sum
 from srbench.images.tiles import Batch
-from srbench.predict import predict, predicted_scales
+from srbench.predict import plane_of, predict, predicted_scales
 from srbench.registry import registry
 from srbench.spec import LossSpec, RunSpec
 from srbench.testing.builders import check_builder, check_offline, no_network
@@ -33,6 +33,7 @@ from srbench.testing.networks import (
     planes_seen,
     scales_of,
     spec_of,
+    wrong_size,
 )
 from srbench.testing.registration import Registration
 from srbench.train.state import TrainingState, weights
@@ -169,11 +170,12 @@ def _started(subject: Subject, model: Subject, seed: int = 0) -> _Run:
             f"in none of its modules ({error}). Modules need plain names, and hold all that is trained."
         ) from error
     multiple, scale = multiple_of(model), spec.scale
-    try:
-        scales = predicted_scales(state.networks, scale, multiple, CPU)
-    except UsageError as error:
-        raise Fault(f"What its predict gives cannot be used. {error}") from error
     lr, hr = patches("rgb", scale, lr_side(multiple), count=4)
+    (plane,) = state.networks
+    wrong = wrong_size(state.networks[plane], plane_of(lr, plane), scale)
+    if wrong is not None:
+        raise Fault(f"What its predict gives cannot be used: {wrong}.")
+    scales = predicted_scales(state.networks, scale, multiple, CPU)
     batch = Batch(lr, {factor: hr[factor] for factor in scales})
     return _Run(spec, multiple, state, TrainStep(spec, state, CPU, None), batch)
 

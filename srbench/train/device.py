@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 Determinism = Literal["exact", "fast"]
 
-_THREADS = torch.get_num_threads()
+THREADS = torch.get_num_threads()
 """As the process began: an engine that is set up later changes torch's own number."""
 
 
@@ -72,7 +72,7 @@ def pick_device(asked: str) -> torch.device:
     except Exception as error:
         there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
         raise UsageError(
-            f"--device {asked} is not to be had here ({_first_line(error)}). This machine has: "
+            f"--device {asked} is not to be had here ({first_line(error)}). This machine has: "
             f"{', '.join(there)}. Leave --device out to take the best one."
         ) from error
 
@@ -96,11 +96,15 @@ def check_processes(processes: int, asked: str, device: torch.device) -> None:
 
 
 def choose_engine(
-    device: torch.device, precision: str, determinism: Determinism, processes: int = 1
+    device: torch.device,
+    precision: str,
+    determinism: Determinism,
+    processes: int = 1,
+    threads: int | None = None,
 ) -> Engine:
     """The engine for a run that starts now on `device`, with `precision` as asked (`auto` or a name).
 
-    Processes that train together on a CPU share its threads.
+    Processes that train together on a CPU share its threads: `threads`, or else as many as torch takes.
     """
     native = _has_native_bf16(device)
     resolved = ("bf16" if native else "fp32") if precision == "auto" else precision
@@ -114,7 +118,7 @@ def choose_engine(
         device=device_name(device),
         precision=resolved,
         determinism=determinism,
-        threads=max(_THREADS // processes, 1),
+        threads=max((threads or THREADS) // processes, 1),
         kernels=torch.backends.cpu.get_cpu_capability(),
         versions={
             "python": platform.python_version(),
@@ -186,5 +190,6 @@ def _has_native_bf16(device: torch.device) -> bool:
     return False
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, shortened for a sentence of ours."""
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

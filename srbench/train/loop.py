@@ -217,7 +217,7 @@ def train(
                 break
 
             began = time.monotonic()
-            drawn = samples(spec.seed or 0, step, spec.batch, tiles.slots)
+            drawn = samples(spec.seeds.order, spec.seeds.crops, step, spec.batch, tiles.slots)
             mine = world.share(spec.batch)
             batch = tiles.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine], drawn.seeds[mine])
             losses = train_step(batch, step, rate(step, steps_per_epoch))

@@ -1,4 +1,4 @@
-"""(seed, step) → which patches, where and how turned: a pure function, so that resuming needs no state."""
+"""(seeds, step) → which patches, where and how turned: a pure function, so that resuming needs no state."""
 
 import hashlib
 from dataclasses import dataclass
@@ -28,21 +28,22 @@ class Samples:
     seeds: NDArray[np.uint64]
 
 
-def samples(seed: int, step: int, batch: int, slots: int) -> Samples:
+def samples(order: int, crops: int, step: int, batch: int, slots: int) -> Samples:
     """The batch of a step: samples step·batch … step·batch + batch − 1 of the endless sequence of
     permutations of `slots`, drawn without replacement within an epoch and across steps' borders.
 
     Args:
-        seed: of the run.
+        order: seed of the permutations.
+        crops: seed of everything else; the run's own where it has one for all.
         step: counts from 0.
         batch: patches a step.
         slots: patches an epoch.
     """
     first = step * batch
     index = np.arange(first, first + batch)
-    slot = np.array([_permutation(seed, int(i) // slots, slots)[int(i) % slots] for i in index])
+    slot = np.array([_permutation(order, int(i) // slots, slots)[int(i) % slots] for i in index])
     # Philox makes four words a counter value: sample k has counter k, whatever the batch around it.
-    words = _philox(seed, _CROP, first).random_raw(4 * batch).reshape(batch, 4)
+    words = _philox(crops, _CROP, first).random_raw(4 * batch).reshape(batch, 4)
     return Samples(slot, words[:, :2], (words[:, 2] % 8).astype(np.int64), words[:, 3])
 
 

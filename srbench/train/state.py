@@ -28,11 +28,12 @@ def build_networks(spec: RunSpec, device: torch.device) -> dict[Plane, nn.Module
     """
     model = registry().find("model", spec.model.name)
     trainer = trainer_of(spec)
+    seed = None if spec.seed is None else spec.seeds.init
     networks: dict[Plane, nn.Module] = {}
     for plane in networks_of(spec.network_channels):
         planes = 3 if plane == "rgb" else 1
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of("init", spec.seed, plane))
+            torch.manual_seed(seed_of("init", seed, plane))
             network = model.make(planes=planes, scale=spec.scale, **spec.model.params)
             if trainer is not None:
                 network = _trained(trainer, network, planes, spec.scale)
@@ -101,7 +102,7 @@ class TrainingState:
         assert spec.optimizer is not None
         self.networks: dict[Plane, nn.Module] = build_networks(spec, device)
         self.losses: dict[Plane, list[BoundLoss]] = bind_losses(
-            spec.losses, tuple(self.networks), spec.seed or 0, device
+            spec.losses, tuple(self.networks), spec.seeds.init, device
         )
         self.ema: dict[Plane, nn.Module] | None = None
         if spec.ema is not None:

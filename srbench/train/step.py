@@ -129,7 +129,7 @@ class TrainStep:
 
     def _seeded(self, plane: Plane, step: int) -> torch.autocast:
         """Seed torch's generator, and compute as the engine says."""
-        torch.manual_seed(seed_of("step", self._spec.seed, step, plane, *self._noise))
+        torch.manual_seed(seed_of("step", self._spec.seeds.crops, step, plane, *self._noise))
         return torch.autocast(self._device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
     def _sum(self, views: Sequence[_View], step: int, losses: Losses) -> Tensor:

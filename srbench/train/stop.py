@@ -23,11 +23,13 @@ class Stop:
 
     Args:
         max_time_s: stop this many seconds from now; None: no limit.
+        left_s: of these, how many are left, where another process has used some of them up.
     """
 
-    def __init__(self, max_time_s: float | None = None) -> None:
-        self._deadline = None if max_time_s is None else time.monotonic() + max_time_s
-        self._max_time_s = max_time_s
+    def __init__(self, max_time_s: float | None = None, left_s: float | None = None) -> None:
+        self._began = time.monotonic()
+        self._left_s = max_time_s if left_s is None else left_s
+        self.max_time_s = max_time_s
         self._signal: str | None = None
         self.reserve_s = 0.0
         self._at_once = False
@@ -35,12 +37,23 @@ class Stop:
     @property
     def reason(self) -> str | None:
         """Why to stop (`Ctrl-C`, `SIGTERM`, the time limit), or None to go on."""
-        if self._signal is None and self._left_s() <= self.reserve_s:
-            return f"reaching --max-time {format_duration(self._max_time_s or 0)}"
+        if self._signal is None and self.left_s <= self.reserve_s:
+            return f"reaching --max-time {format_duration(self.max_time_s or 0)}"
         return self._signal
 
-    def _left_s(self) -> float:
-        return math.inf if self._deadline is None else self._deadline - time.monotonic()
+    def ask(self, reason: str) -> None:
+        """Ask to stop, as a signal would; from any thread."""
+        self._signal = self._signal or reason
+
+    def limit(self, max_time_s: float) -> None:
+        """Stop no later than so many seconds after it was made."""
+        self.max_time_s = min(max_time_s, math.inf if self.max_time_s is None else self.max_time_s)
+        self._left_s = self.max_time_s if self._left_s is None else min(self._left_s, self.max_time_s)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the limit; infinite where there is none."""
+        return math.inf if self._left_s is None else self._began + self._left_s - time.monotonic()
 
     def check(self) -> None:
         """Stop here if asked to: for loops that have nothing of their own to save.

@@ -117,15 +117,15 @@ def _follow(rank: int, task: _Task) -> None:
     set_weights_dir(task.lpips_weights)
     apply_engine(task.engine)
     device = torch.device("cuda", rank) if task.device_type == "cuda" else torch.device(task.device_type)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     store = TCPStore("127.0.0.1", task.port, task.size)
     store.set(_here(rank), "")
     with suppress(SrbenchError), _joined(rank, task.size, store, device) as world:
         train(task.job, task.paths, task.record, task.engine, device, task.cadence, Stop(), world, quiet=True)
 
 
-def _end_with_parent() -> None:
-    """However the first process ended, and whatever this one waits for."""
+def end_with_parent() -> None:
+    """Wait for the process that started this one to end, however it does, and end too; for a thread."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -15,8 +15,8 @@ from srbench.compare import Comparison, compare, is_psnr_alone
 from srbench.errors import UsageError
 from srbench.store.history import read_lines
 from srbench.store.runs import StoredRun
-from srbench.table.ranks import PictureScores
-from srbench.table.rows import Column, Row, rows_of
+from srbench.tables.ranks import PictureScores
+from srbench.tables.rows import Column, Row, rows_of
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srbench.metrics.verdict import MISPLACED, mark
-from srbench.table.blocks import scene_name
-from srbench.table.rows import Column
-from srbench.table.said import CHANNELS, STYLES
+from srbench.tables.blocks import scene_name
+from srbench.tables.rows import Column
+from srbench.tables.said import CHANNELS, STYLES
 from srbench.verdict import Scene, Story
 
 if TYPE_CHECKING:

@@ -47,7 +47,8 @@ def test_a_dry_run_says_what_would_run_and_touches_nothing(pictures, results, mo
     assert srbench(small_arguments(pictures, results, "--dry-run"), monkeypatch) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("bicubic-x4-")
-    assert lines[1].endswith("not begun; budget 6 steps; scored on test")
+    assert "not begun; budget 6 steps; scored on test; about 1 s of training, by a few measured" in lines[1]
+    assert lines[2].startswith("2 runs, 1 to train: about 1 s, one after another")
     assert not results.exists()
 
 
@@ -238,9 +239,10 @@ def test_options_are_frozen():
     }
     assert " ".join(options["run"]) == (
         "--batch --border --channels --clip --dataset --degradation --determinism --device --dry-run --ema "
-        "--epochs --eval-every --fork --fork-optimizer --grey --init --loss --lpips-weights --lr --max-time "
-        "--metric --model --optimizer --overlap --patch --patience --precision --processes --recipe "
-        "--results --save-every --save-images --scale --schedule --seed --self-ensemble --steps --test --tile"
+        "--epochs --eval-every --executor --fork --fork-optimizer --grey --init --jobs --loss "
+        "--lpips-weights --lr --max-time --metric --model --only --optimizer --overlap --patch "
+        "--patience --precision --processes --recipe --rerun --results --save-every --save-images "
+        "--scale --schedule --seed --self-ensemble --steps --test --tile"
     )
     assert " ".join(options["eval"]) == (
         "--allow-missing --border --channels --degradation --device --grey --lpips-weights --metric --model "

@@ -223,7 +223,7 @@ def lets_through(path):
 RECIPE = {"default": {"loss": "charbonnier", "steps": 10}}
 FAULTS = [
     (WrongAtThree, {"scales": (2, 3)}, "shapes", ["at ×3", "Mend its forward, or leave 3 out of scales"]),
-    (NoRunScale, {"scales": (4,)}, "shapes", ["the scales [2] where its run scale is 4"]),
+    (NoRunScale, {"scales": (4,)}, "shapes", ["gives the scales [2], where ×4 must be"]),
     (ForgetsPlanes, {}, "shapes", ["planes=1", "Use `planes` for the channels of LR and SR"]),
     (Refuses, {"scales": (2, 3)}, "shapes", ["cannot be built with planes=3, scale=3", "×3 is not done"]),
     (NeedsPairs, {}, "size multiple", ["size_multiple=1", "register it with size_multiple=2"]),

@@ -157,8 +157,8 @@ FAULTS = [
     (Noisy, "repeatable", ["part within three steps", "torch's generator alone"]),
     (Counts, "resume", ["A trainer keeps nothing itself"]),
     (Wavers, "predict", ["two pictures of one", "generator=rng"]),
-    (Small, "predict", ["Of LR 13×10 it predicts (25, 20) at ×2, not (26, 20)"]),
-    (OtherScale, "predict", ["predicts the scales [3] where its run scale is 2"]),
+    (Small, "predict", ["LR of 12×12 at ×2 gives SR (4, 3, 23, 24), and not (4, 3, 24, 24)"]),
+    (OtherScale, "predict", ["gives the scales [3], where ×2 must be"]),
     (Learns, "learns", ["its loss went from 1 to 1"]),
     (Downloads, "offline", ["asked weights.example.org"]),
 ]  # fmt: skip

@@ -1,12 +1,17 @@
 """RunSpec: an id that never moves, and what does and does not enter it."""
 
 import pytest
+import torch
 from small import picture_folder, small_job
 
 from srbench.errors import DatasetError, UsageError
 from srbench.plan import plan, untrained_spec
 from srbench.plan.settings import Budget
-from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, RunSpec
+from srbench.plan.terms import parse_seed
+from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, RunSpec, Seeds
+from srbench.train.state import build_networks
+
+CPU = torch.device("cpu")
 
 GOLDEN = RunSpec(
     model=ComponentSpec(name="lapsrn", params={"features": 64, "depth": 10}),
@@ -40,6 +45,49 @@ def test_a_spec_comes_back_from_its_stored_form():
     data = GOLDEN.data()
     assert data["schema"] == 1
     assert RunSpec.from_stored(data) == GOLDEN
+
+
+def test_a_seed_that_sets_all_alike_is_the_plain_one():
+    """So it has the id that it always had."""
+    assert (
+        parse_seed("init=1,order=1,crops=1")
+        == parse_seed("1")
+        == parse_seed({"init": 1, "order": 1, "crops": 1})
+        == 1
+    )
+    assert parse_seed("init=0") == 0
+
+
+def test_seeds_set_apart_are_in_the_spec_and_in_the_id():
+    spec = GOLDEN.model_copy(update={"seed": parse_seed("init=1,order=2")})
+    assert spec.data()["seed"] == {"init": 1, "order": 2, "crops": 0}
+    assert spec.id.startswith("lapsrn-charbonnier-sample-r_g_b-x4-sinit1_order2-")
+    assert RunSpec.from_stored(spec.data()) == spec
+    assert GOLDEN.model_copy(update={"seed": 3}).seeds == Seeds(init=3, order=3, crops=3)
+
+
+def test_the_seed_of_initialisation_alone_sets_the_first_weights():
+    def first(seed):
+        return next(
+            build_networks(GOLDEN.model_copy(update={"seed": parse_seed(seed)}), CPU)["r"].parameters()
+        )
+
+    assert first("init=1").equal(first("1"))
+    assert first("order=1,crops=1").equal(first("0"))
+    assert not first("init=1").equal(first("0"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("1,2", "--seed '1,2' is no whole number. Write --seed 1, and repeat"),
+        ("init=one", "--seed 'init=one' is no whole number"),
+        ("initial=1", "--seed sets no 'initial'. Did you mean 'init'."),
+    ],
+)
+def test_what_is_no_seed_is_refused(typed, words):
+    with pytest.raises(UsageError, match=words):
+        parse_seed(typed)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from srbench.registry import registry
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths
 from srbench.store.runs import list_runs
-from srbench.table import records
+from srbench.tables import records
 from srbench.train.loop import Cadence
 from srbench.train.state import TrainingState
 from srbench.train.stop import Stop

@@ -225,7 +225,7 @@ def test_a_picture_s_lr_depends_on_it_and_its_seed_alone(name):
 
 
 def batch_of(store, seed, step, size, world=None):
-    drawn = samples(seed, step, size, store.slots)
+    drawn = samples(seed, seed, step, size, store.slots)
     mine = (world or World()).share(size)
     return store.batch(drawn.slot[mine], drawn.random[mine], drawn.turn[mine], drawn.seeds[mine])
 

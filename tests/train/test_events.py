@@ -107,11 +107,12 @@ def test_a_run_s_events_tell_what_its_files_hold(pictures, tmp_path, told):
 
 
 def test_every_step_that_completes_an_epoch_is_told(pictures, tmp_path, told):
-    """44 patches in batches of 3, so that an epoch ends within a step."""
-    job = small_job(pictures, channels=("y",), budget=Budget(steps=46), settings={"batch": 3})
-    do([job], tmp_path, eval_every=46)
+    """44 patches in batches of 20: in floating point, 33 steps are 14.99… epochs."""
+    job = small_job(pictures, channels=("y",), budget=Budget(steps=34), settings={"batch": 20})
+    do([job], tmp_path, eval_every=34)
     ends = [(one["step"], one["epoch"]) for one in of(told, "epoch_finished")]
-    assert ends == [(15, 1), (30, 2), (44, 3)]
+    assert ends == [(-(-44 * epoch // 20), epoch) for epoch in range(1, 16)]
+    assert ends[-1] == (33, 15)
 
 
 def test_each_sitting_starts_once_and_ends_once_and_tells_of_no_step_twice(pictures, tmp_path, told):
@@ -125,6 +126,8 @@ def test_each_sitting_starts_once_and_ends_once_and_tells_of_no_step_twice(pictu
         if "run_started" in names(sitting):
             assert names(sitting)[0] == "run_started"
             assert sitting[0][1]["step"] == len(of(told[:before], "step_finished"))
+            evaluated = [one["step"] for one in of(told[:before], "evaluation_finished")]
+            assert sitting[0][1]["evaluated"] == max(evaluated, default=0)
         assert names(sitting)[-1] in ENDS
         if outcome.error is not None:
             assert of(sitting, "run_stopped")[0]["reason"] == str(outcome.error)
@@ -149,7 +152,6 @@ def test_what_a_killed_process_told_of_comes_again_after_the_step_that_run_start
 
     told.clear()
     with listening(step_finished=step_finished), pytest.raises(EndedAtOnce):
-        # No validation pictures of its own would be needed to be best: only the budget's end is saved.
         do([job], tmp_path, eval_every=2, save_every_s=10**6)
     assert not set(names(told)) & set(ENDS)
     first = [one["line"] for one in of(told, "evaluation_finished")]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from srbench.files import canonical_json
+from srbench.spec import Seeds
 from srbench.store.runs import StoredRun
 from srbench.types import Channels
 
@@ -28,7 +29,7 @@ class Labels:
     loss: str | None
     channels: Channels | None
     dataset: str | None
-    seed: int | None
+    seed: int | str | None
     settings: str | None = None
 
 
@@ -91,9 +92,14 @@ def _labels(run: StoredRun, named: set[_Key]) -> Labels:
         loss=loss or None,
         channels=spec["channels"],
         dataset=_component("dataset", spec["dataset"], named) if spec["dataset"] else None,
-        seed=spec["seed"],
+        seed=_seed(spec["seed"]),
         settings=" ".join(settings) or None,
     )
+
+
+def _seed(seed: int | Mapping[str, int] | None) -> int | str | None:
+    """`init=1,order=2` where a run has several."""
+    return str(Seeds.model_validate(seed)) if isinstance(seed, Mapping) else seed
 
 
 def _component(field: str, component: Mapping[str, Any], named: set[_Key]) -> str:

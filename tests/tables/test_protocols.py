@@ -8,8 +8,8 @@ from rich.console import Console
 from stored import bicubic, degradation_spec, lapsrn, realistic, runs_in, scored, store
 
 from srbench.metrics.protocol import Protocol
-from srbench.table import records
-from srbench.table.protocols import differing, render_protocols, used_protocols
+from srbench.tables import records
+from srbench.tables.protocols import differing, render_protocols, used_protocols
 
 
 def shown(root, width: int = 100, **options) -> str:

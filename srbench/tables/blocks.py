@@ -12,10 +12,10 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from srbench.store.runs import StoredRun, current_status
-from srbench.table.labels import value_text
-from srbench.table.ranks import Entry, PictureScores, ranked
-from srbench.table.rows import Column, Row, RowKey, is_named, rows_of
-from srbench.table.said import Said, said_of
+from srbench.tables.labels import value_text
+from srbench.tables.ranks import Entry, PictureScores, ranked
+from srbench.tables.rows import Column, Row, RowKey, is_named, rows_of
+from srbench.tables.said import Said, said_of
 from srbench.types import scored_planes
 
 _LABELS = ("loss", "channels", "dataset", "seed", "step", "settings")

@@ -10,7 +10,7 @@ from srbench.errors import StoreError
 from srbench.metrics.bootstrap import are_apart
 from srbench.store.runs import StoredRun
 from srbench.store.scores import Series, read_series
-from srbench.table.rows import Column, Row
+from srbench.tables.rows import Column, Row
 
 Values: TypeAlias = Mapping[str, float]
 """Picture's name → score."""

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.store.cost import Cost, read_cost
 from srbench.store.runs import StoredRun
-from srbench.table.labels import labels_of
-from srbench.table.markup import escape_latex, escape_markdown, latex_table
+from srbench.tables.labels import labels_of
+from srbench.tables.markup import escape_latex, escape_markdown, latex_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

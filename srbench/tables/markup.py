@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from srbench.table.blocks import TIE, Block, Cell, Table
-from srbench.table.rows import Column
+from srbench.tables.blocks import TIE, Block, Cell, Table
+from srbench.tables.rows import Column
 
 _LATEX = {
     "\\": r"\textbackslash{}",

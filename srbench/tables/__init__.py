@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from srbench.store.runs import StoredRun
-from srbench.table.cost import cost_columns
-from srbench.table.rows import rows_of
+from srbench.tables.cost import cost_columns
+from srbench.tables.rows import rows_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -160,13 +160,13 @@ def render(
         writer.writerows(flat)
         return text.getvalue()
 
-    from srbench.table.blocks import build_table
+    from srbench.tables.blocks import build_table
 
     table = build_table(runs, metrics, tests)
     if format == "rich":
-        from srbench.table.terminal import terminal
+        from srbench.tables.terminal import terminal
 
         return terminal(table, ci, width)
-    from srbench.table.markup import latex, markdown
+    from srbench.tables.markup import latex, markdown
 
     return markdown(table, ci) if format == "md" else latex(table, ci)

@@ -38,10 +38,10 @@ def scoring_of(
     Raises:
         UsageError: an unknown metric, parameter or rule.
     """
-    from srbench.cli.typed import typed_list
     from srbench.evaluate.scoring import DEFAULT_METRICS, Scoring, resolve_metrics
     from srbench.inference import Inference
     from srbench.progress import console
+    from srbench.python.typed import typed_list
 
     if grey not in ("rgb", "keep"):
         raise UsageError(f"--grey {grey} is neither rgb nor keep.")

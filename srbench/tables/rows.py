@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 from srbench.errors import UsageError, did_you_mean
 from srbench.files import canonical_json
 from srbench.store.runs import StoredRun
-from srbench.table.labels import Labels, labels_of
+from srbench.tables.labels import Labels, labels_of
 from srbench.types import BASELINE, CHANNELS
 
 METRICS_FIRST = ("psnr", "ssim", "lpips", "detail", "presence", "invented")
@@ -77,9 +77,10 @@ class Row:
         """Sorts rows: the baseline first, then by label."""
         labels = self.labels
         channels = CHANNELS.index(labels.channels) if labels.channels else -1
-        seed = -1 if labels.seed is None else labels.seed
-        names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed, labels.settings or "")
-        return (*self.scene, not self.is_baseline, *names, self.shared)
+        seed = labels.seed if isinstance(labels.seed, int) else -1
+        names = (labels.model, labels.loss or "", channels, labels.dataset or "", seed)
+        others = ("" if seed == labels.seed else str(labels.seed), labels.settings or "")
+        return (*self.scene, not self.is_baseline, *names, *others, self.shared)
 
     @property
     def is_baseline(self) -> bool:

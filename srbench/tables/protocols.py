@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.files import canonical_json
 from srbench.store.runs import StoredRun
-from srbench.table.blocks import scene_name
-from srbench.table.labels import value_text
-from srbench.table.rows import Column, rows_of
+from srbench.tables.blocks import scene_name
+from srbench.tables.labels import value_text
+from srbench.tables.rows import Column, rows_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -115,7 +115,7 @@ def render_protocols(
     number = f"{len(protocols)} protocol" + ("" if len(protocols) == 1 else "s")
     below = f"{number}, which differ in {'; '.join(named)}." if named else f"{number}."
     if format == "md":
-        from srbench.table.markup import escape_markdown as escape
+        from srbench.tables.markup import escape_markdown as escape
 
         cells = [[escape(cell).replace("\n", "<br>") for cell in line] for line in lines]
         rows = [heads, ["---"] * len(heads), *cells]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from srbench.table.rows import Row
+from srbench.tables.rows import Row
 
 STYLES: Mapping[str, str] = {
     "over-smoothed": "red",

@@ -9,8 +9,8 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from srbench.table.blocks import TIE, Block, Cell, Metric, Table
-from srbench.table.rows import Column
+from srbench.tables.blocks import TIE, Block, Cell, Metric, Table
+from srbench.tables.rows import Column
 
 _RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 

@@ -1,0 +1,1 @@
+"""What `import srbench` gives, and what the command line calls."""

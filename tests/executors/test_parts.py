@@ -1,0 +1,327 @@
+"""Parts of the executor `local`: room for runs, causes, the view, and what crosses to a process."""
+
+import json
+import logging
+import pickle
+import signal
+import threading
+import time
+import types
+from dataclasses import replace
+
+import pytest
+import torch
+from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
+
+from srbench.api import Outcome, hookimpl, run_job
+from srbench.errors import DivergedError, StoppedError, UsageError
+from srbench.executors import process, queue, slots
+from srbench.executors.causes import cause_of
+from srbench.executors.machine import Machine
+from srbench.executors.queue import Queue
+from srbench.executors.slots import Slot, is_there_room, slots_of
+from srbench.executors.view import View
+from srbench.memory import is_out_of_memory
+from srbench.origins import Begin, jobs_from
+from srbench.plan import Request, plan
+from srbench.plan.settings import Budget
+from srbench.plugins import Plugin, host
+from srbench.progress import News
+from srbench.registry import registry
+from srbench.store.history import append_line
+from srbench.store.layout import RunPaths
+from srbench.store.lock import run_lock
+from srbench.store.runs import RunRecord, read_record, write_record
+from srbench.train.stop import Stop
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return picture_folder(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture
+def job(pictures):
+    return small_job(pictures, channels=("y",))
+
+
+# Room
+
+
+def test_runs_on_a_cpu_share_its_threads(monkeypatch):
+    monkeypatch.setattr(slots, "THREADS", 8)
+    assert slots_of(None, settings()) == [Slot("cpu", 8)]
+    assert slots_of(3, settings()) == [Slot("cpu", 2)] * 3
+    assert slots_of(16, settings()) == [Slot("cpu", 1)] * 16
+
+
+@pytest.fixture
+def four_gpus(monkeypatch):
+    monkeypatch.setattr(slots, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(slots, "THREADS", 8)
+
+
+def test_runs_on_gpus_take_one_each_then_share_them(four_gpus, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [slot.gpu for slot in slots_of(None, settings("cuda"))] == [0, 1, 2, 3]
+    assert [slot.gpu for slot in slots_of(6, settings("cuda"))] == [0, 1, 2, 3, 0, 1]
+    assert [slot.gpu for slot in slots_of(2, settings("cuda:3"))] == [3, 3]
+    (_, second, *_) = slots_of(None, settings("cuda"))
+    assert (second.device, second.threads) == ("cuda", 2)
+    assert second.environment == {"CUDA_VISIBLE_DEVICES": "1"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, GPU-7")
+    assert second.environment == {"CUDA_VISIBLE_DEVICES": "GPU-7"}
+    assert slots_of(None, settings("cuda", processes=2)) == [Slot("cuda", 8)]
+    with pytest.raises(UsageError, match="--processes 2 takes GPUs for one run"):
+        slots_of(2, settings("cuda", processes=2))
+
+
+def test_a_further_run_begins_on_a_gpu_when_there_is_memory_for_the_largest(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (1200, 10_000))
+    slot = Slot("cuda", 1, 0)
+    assert is_there_room(slot, [], 10_000)
+    assert is_there_room(slot, [500], 1000)
+    assert not is_there_room(slot, [500], 1001)
+    assert not is_there_room(slot, [500, 0], 500)  # one has not told yet
+    assert is_there_room(Slot("cpu", 1), [0, 0], 0)
+
+
+# Causes
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            -signal.SIGKILL,
+            "was killed (SIGKILL): by somebody, or perhaps by the kernel's out-of-memory killer",
+        ),
+        (-signal.SIGSEGV, "crashed (SIGSEGV): it read or wrote memory that is not its own"),
+        (-signal.SIGBUS, "crashed (SIGBUS): memory behind a file could not be had"),
+        (-signal.SIGHUP, "was ended by SIGHUP."),
+        (3, "ended its process with exit code 3 and without a word"),
+        (0, "ended its process with exit code 0 and without a word"),
+        (None, "was lost"),
+    ],
+)
+def test_how_a_process_ended_has_a_likely_cause_and_its_last_words(tmp_path, code, said):
+    log = tmp_path / "run.log"
+    assert cause_of(code, log).startswith(said)
+    log.write_text("\n".join(f"line {number}" for number in range(99)) + "\n" + "x" * 999)
+    told = cause_of(code, log)
+    assert "line 98" in told
+    assert "line 3\n" not in told
+    assert len(told) < 1500
+
+
+def test_of_a_crash_its_beginning_is_told(tmp_path):
+    log = tmp_path / "run.log"
+    frames = [f'  File "a.py", line {number} in frame{number}' for number in range(50)]
+    log.write_text("\n".join(["before", "Fatal Python error: Segmentation fault", *frames]))
+    told = cause_of(-signal.SIGSEGV, log)
+    assert "Segmentation fault" in told
+    assert "frame0" in told
+    assert "frame49" not in told
+
+
+def test_what_means_that_memory_ran_out():
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+# View
+
+
+def test_the_table_has_every_run_with_what_it_does(pictures, tmp_path, monkeypatch):
+    from rich.console import Console
+
+    jobs = plan(small_request(pictures, losses=("charbonnier", "l1", "l2"), channels=("y",)))
+    view = View(jobs, tmp_path, quiet=False)
+    _, busy, failed, waiting = jobs
+    view.begins(busy)
+    view.tell(busy, News(busy.spec.id, 1200, 5000, "loss 0.02", 75.0))
+    paths = RunPaths(tmp_path / busy.spec.id)
+    paths.directory.mkdir()
+    append_line(paths.history, {"step": 3, "psnr": {"2": {"y": 30.0}, "4": {"r": 26.0, "g": 27.0}}})
+    view.finished(failed, Outcome(failed.spec.id, DivergedError(f"{failed.spec.id} stopped: NaN.\nmore")))
+    view.finished(jobs[0], Outcome(jobs[0].spec.id))
+
+    def drawn(height):
+        console = Console(width=160)
+        with console.capture() as capture:
+            console.print(view.table(height))
+        return capture.get().splitlines()
+
+    (line,) = [one for one in drawn(30) if busy.spec.id in one]
+    assert all(text in line for text in ("running", "1,200/5,000", "1 min 15 s", "26.50 dB", "loss 0.02"))
+    assert {one.split()[0] for one in drawn(30)[1:5]} == {"running", "failed", "done", "waiting"}
+    assert "1 running, 1 failed, 1 done, 1 waiting" in drawn(30)[-1]
+    assert [one.split()[0] for one in drawn(5)[1:-1]] == ["running", "failed"]  # not all of them fit
+    assert waiting.spec.id not in "".join(drawn(5))
+
+
+def test_lines_name_their_run_and_quiet_leaves_warnings(job, tmp_path, capsys):
+    for quiet in (False, True):
+        view = View([job], tmp_path, quiet=quiet)
+        view.tell(job, News(job.spec.id, 1, 9, "", 0.0, "a line"))
+        view.say(job, f"WARNING: {job.spec.id} is odd", logging.WARNING)
+        said = capsys.readouterr().err.splitlines()
+        assert said == ([] if quiet else [f"{job.spec.id}: a line"]) + [f"WARNING: {job.spec.id} is odd"]
+
+
+# What crosses to a process
+
+
+def test_jobs_and_settings_can_be_pickled(job):
+    copy, how = pickle.loads(pickle.dumps((job, settings())))
+    assert copy == job
+    assert how == settings()
+
+
+def test_what_a_fork_begins_from_crosses_as_it_is(job, tmp_path):
+    (outcome,) = [run_job(job, tmp_path, settings(), Stop())]
+    assert outcome.error is None
+    asked = Request(models=(), settings={"lr": 1e-4}, budget=Budget(steps=4))
+    (fork,) = [one for one in jobs_from(asked, Begin("fork", job.spec.id), tmp_path) if one.spec.trained]
+    bare = process._without_tensors(fork)
+    assert not bare.start.model
+    task = process._Task(bare, process._packed(fork), tmp_path, settings(), {}, 20, None, 0)
+    whole = process._whole(pickle.loads(pickle.dumps(task)))
+    for mine, theirs in ((whole.start.model, fork.start.model), (whole.start.state, fork.start.state)):
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    assert whole.start.scalars == fork.start.scalars
+    assert process._whole(replace(task, job=job, tensors=None)) is job
+
+
+def test_a_log_that_has_grown_keeps_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "_MOST_BYTES", 100)
+    log = tmp_path / "run.log"
+    log.write_text("old " * 50 + "new")
+    process._cut(log)
+    assert log.stat().st_size == 50
+    assert log.read_text().endswith("new")
+    process._cut(log)
+    assert log.stat().st_size == 50
+
+
+# The queue, and the simple path
+
+
+class NoProcess:
+    """Stands where no process may be begun."""
+
+    def __init__(self, *_):
+        raise AssertionError("begun")
+
+
+def work(jobs, results, stop=None):
+    view = View(jobs, results, quiet=True)
+    return Queue(jobs, results, settings(), [Slot("cpu", 1)], stop or Stop(), view).work()
+
+
+def test_a_run_that_failed_elsewhere_meanwhile_is_not_tried_again(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(queue, "RunProcess", NoProcess)
+    monkeypatch.setattr(queue, "now", lambda: "2020-01-01T00:00:00+00:00")  # when the queue began
+    paths = RunPaths(tmp_path / job.spec.id)
+    write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
+    (outcome,) = work([job], tmp_path)
+    assert str(outcome.error) == "it was too hot"
+    monkeypatch.setattr(queue, "now", lambda: "2999-01-01T00:00:00+00:00")
+    with pytest.raises(AssertionError, match="begun"):
+        work([job], tmp_path)
+
+
+def test_a_stop_before_anything_has_begun_is_one_error_for_all(pictures, tmp_path):
+    jobs = plan(small_request(pictures, losses=("l1", "l2"), channels=("y",)))
+    stop = Stop()
+    stop.ask("SIGTERM")
+    (outcome,) = work(jobs, tmp_path, stop)
+    assert isinstance(outcome.error, StoppedError)
+    assert "Stopped on SIGTERM; 3 runs are left" in str(outcome.error)
+
+
+def test_a_baseline_that_another_process_scores_is_waited_for(pictures, tmp_path):
+    jobs = plan(small_request(pictures, channels=("y",), budget=Budget(steps=2)))
+    paths = RunPaths(tmp_path / jobs[0].spec.id)
+    began = time.monotonic()
+    held = threading.Event()
+
+    def hold():
+        with run_lock(paths):
+            held.set()
+            time.sleep(1)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    outcomes = Machine().execute(jobs, tmp_path, settings(), Stop())
+    thread.join()
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert time.monotonic() - began >= 1
+    assert read_record(paths).status == "done"
+
+
+# As typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--executor", "locl"], "No executor named 'locl'. Did you mean 'local'?"),
+        (["--executor", "local:jobs=2", "--jobs", "2"], "both say how many runs at once"),
+        (["--executor", "local:jobs=0"], "jobs is at least 1, not 0"),
+        (["--executor", "local:gpus=1"], "Executor 'local' has no parameter 'gpus'"),
+    ],
+)
+def test_an_executor_that_cannot_be_is_told_before_anything_is_written(
+    pictures, tmp_path, monkeypatch, capsys, typed, said
+):
+    results = tmp_path / "results"
+    assert srbench(small_arguments(pictures, results, *typed), monkeypatch) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not results.exists()
+
+
+def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
+    pictures, tmp_path, monkeypatch, capsys
+):
+    seen = {}
+
+    class Notebook:
+        def __init__(self, page: int = 1):
+            self.page = page
+
+        def execute(self, jobs, results, settings, stop):
+            seen.update(jobs=[job.spec.model.name for job in jobs], page=self.page, device=settings.device)
+            return [
+                Outcome(job.spec.id, None if number else StoppedError("later"))
+                for number, job in enumerate(jobs)
+            ]
+
+    @hookimpl
+    def register_executors(register):
+        register("notebook", Notebook)
+
+    made = types.ModuleType("notebook")
+    made.register_executors = register_executors
+    host().add(made, Plugin("notebook", "notebook-dist", "1.0"))
+    registry.cache_clear()
+    try:
+        typed = ["--executor", "notebook:page=7", "--device", "cpu"]
+        assert srbench(small_arguments(pictures, tmp_path / "results", *typed), monkeypatch) == 75
+    finally:
+        host().manager.unregister(made)
+        registry.cache_clear()
+    assert seen == {"jobs": ["bicubic", "lapsrn"], "page": 7, "device": "cpu"}
+    assert "later" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_where_a_run_is_done_is_no_part_of_what_it_is(job):
+    assert "executor" not in json.dumps(job.spec.data())
