@@ -89,7 +89,8 @@ class Component:
         """Build the component with settings that `settings()` has checked.
 
         Raises:
-            UsageError: the builder itself refuses a value, or lacks something here, with its reason.
+            UsageError: the builder itself refuses a value, or lacks something here, with its reason; or
+                memory is short.
             PluginError: it fails in another way.
         """
         build = self.build
@@ -105,6 +106,13 @@ class Component:
         except ValueError as error:
             raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
         except Exception as error:
+            from srbench.memory import is_out_of_memory  # which loads torch, as what was built has
+
+            if is_out_of_memory(error):
+                raise UsageError(
+                    f"{self.kind.capitalize()} {self.name!r} does not fit into memory with these settings. "
+                    "Take smaller ones."
+                ) from error
             raise self.broken("cannot be built", error) from error
 
     def broken(self, what: str, error: Exception) -> PluginError:
@@ -149,7 +157,7 @@ class Model(Component):
     channels: Channels = "rgb"
     trainable: bool = True
     size_multiple: int | Target = 1
-    tileable: bool = True
+    tileable: bool | Target = True
     reader: Target | None = None
     recipes: Mapping[str, Mapping[str, Any] | Target] = field(default_factory=dict)
     terms: Target | None = None
@@ -163,6 +171,16 @@ class Model(Component):
         if isinstance(self.size_multiple, int):
             return self.size_multiple
         return int(self._asked(self.size_multiple, settings))
+
+    def sees_tiles(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a picture may be put through it in tiles.
+
+        Raises:
+            UsageError: the settings cannot be.
+        """
+        if isinstance(self.tileable, bool):
+            return self.tileable
+        return bool(self._asked(self.tileable, settings))
 
     def recipe(self, name: str, settings: Mapping[str, Any], scale: int) -> dict[str, Any]:
         """The recipe `name`, which the model has.
@@ -346,7 +364,7 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
     """
     if not isinstance(name, str) or not re.fullmatch(r"[^\W\d][\w.-]*", name):
         raise ValueError(f"the name {name!r} must be one word of letters, digits, - . and _, a letter first")
-    if not callable(target) and not _is_import_string(target):
+    if not _is_target(target):
         raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
     cls = _CLASSES[kind]
     known = {field.name for field in fields(cls)} - {field.name for field in fields(Component)}
@@ -360,8 +378,13 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
     if values.get("channels", "rgb") not in CHANNELS:
         raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
     better = values.get("better")
-    if kind == "metric" and not (better in _DIRECTIONS or callable(better) or _is_import_string(better)):
+    if kind == "metric" and not (better in _DIRECTIONS or _is_target(better)):
         raise ValueError("better must be 'higher', 'lower' or 'neither', or a function that says which")
+    multiple, tileable = values.get("size_multiple", 1), values.get("tileable", True)
+    if not (isinstance(multiple, int) or _is_target(multiple)):
+        raise ValueError("size_multiple must be a whole number, or a function of the settings that gives it")
+    if not (isinstance(tileable, bool) or _is_target(tileable)):
+        raise ValueError("tileable must be True or False, or a function of the settings that says which")
     for plane in values.get("planes", ()):
         if plane not in ("r", "g", "b", "y", "rgb"):
             raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
@@ -405,8 +428,9 @@ def _check_bounds(bounds: object) -> None:
     raise ValueError(f"bounds are the least and the greatest value that there can be, not {bounds!r}")
 
 
-def _is_import_string(target: object) -> bool:
-    return isinstance(target, str) and target.count(":") == 1
+def _is_target(target: object) -> bool:
+    """Whether it is a callable, or has the form of an import string."""
+    return callable(target) or (isinstance(target, str) and target.count(":") == 1)
 
 
 def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:
