@@ -16,7 +16,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -220,29 +219,35 @@ def measure(root: Path, cache: Path, turns: int) -> dict[str, Cost]:
     return costs
 
 
+_WATCHED = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+wall_s = time.perf_counter() - began
+cpu_s = usage.ru_utime + usage.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), wall_s, cpu_s, usage.ru_maxrss]))
+"""
+"""Run by a small process of its own: a child's peak counts from what its parent was when it forked."""
+
+
 def run(root: Path, cache: Path, *command: str) -> Cost:
     """One process; what it prints is thrown away."""
     line = [sys.executable, "-m", "srbench", *command, "--results", str(root)]
     environment = {**os.environ, "SRBENCH_CACHE": str(cache), "COLUMNS": "120"}
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    watched = subprocess.run(
+        [sys.executable, "-c", _WATCHED, *line], env=environment, capture_output=True, text=True, check=True
     )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - began
-    if os.waitstatus_to_exitcode(status):
-        sys.exit(f"{' '.join(command)} failed: {said}")
-    return Cost(
-        wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    )
+    code, wall_s, cpu_s, peak = json.loads(watched.stdout)
+    if code:
+        sys.exit(f"{' '.join(command)} failed: {watched.stderr}")
+    return Cost(wall_s, cpu_s, peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def print_figures(size: int, costs: dict[str, Cost]) -> None:
     """A line a command."""
     load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    print(f"\n{size:,} runs{load}")
+    print(f"\n{size:,} runs{load}", flush=True)
     for name, cost in costs.items():
         print(
             f"  {name:<24} {cost.wall_s:6.2f} s, {cost.cpu_s:6.2f} s of CPU, "
@@ -260,5 +265,4 @@ def print_growth(measured: Sequence[tuple[int, dict[str, Cost]]]) -> None:
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main()

@@ -137,7 +137,8 @@ class _Rows:
         last = np.full(number_of_groups, -1)
         np.maximum.at(last, group, column["step"])
         now = np.flatnonzero(column["step"] >= last[group])  # a run counts with the last step
-        number = _occurrence(_joined(group[now], column["metric"][now], column["plane"][now])[0])
+        line, count = _joined(group[now], column["metric"][now], column["plane"][now])
+        number = _occurrence(line) if count < len(line) else np.zeros(count, dtype=np.int64)
         self._row, count = _joined(group[now], number)
         self._line = {name: one[now] for name, one in column.items()}
         self._column, _ = _joined(self._line["metric"], self._line["plane"])

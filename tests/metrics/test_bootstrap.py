@@ -141,6 +141,14 @@ def test_apart_is_an_interval_without_zero(rows, data):
             assert found == (interval.low > 0 or interval.high < 0)
 
 
+def test_apart_where_zero_lies_between_the_two_means_next_to_an_end():
+    """With 40 draws each end lies between the outermost two, and counting signs does not tell."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(400, 9)) + random.normal(size=(400, 1))
+    found = [mean_interval(row, draws=40) for row in rows]
+    assert are_apart(rows, draws=40).tolist() == [not one.low <= 0 <= one.high for one in found]
+
+
 def test_no_picture_is_not_apart():
     assert not are_apart(np.array([[np.nan, np.inf]])).any()
 

@@ -104,6 +104,17 @@ def test_a_mean_over_fewer_pictures_does_not_lead(tmp_path):
     assert (block.name, 9 in seeds(block)) == ("sample ×4", False)
 
 
+def test_a_run_counts_with_the_last_step_it_was_scored_at(tmp_path):
+    many(tmp_path, runs=4)
+    spec = lapsrn(seed=9)
+    early, late = (
+        scored(spec, level=level, metrics=("psnr",), step=step) for level, step in ((99, 500), (20, 900))
+    )
+    store(tmp_path, spec, early, late)
+    block = table(tmp_path, 1).blocks[0]
+    assert (block.name, 9 in seeds(block)) == ("sample ×4", False)
+
+
 def test_runs_without_the_leading_column_fill_what_is_left(tmp_path):
     for seed in range(4):
         spec = lapsrn("r", seed=seed)
