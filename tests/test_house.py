@@ -33,7 +33,7 @@ LEVELS = (
     ("data",),
     ("datasets", "pairs", "providers", "patch", "badges", "catalogue", "scaffold"),
     ("spec",),
-    ("registry", "components", "builtin", "plugins", "faults", "selection", "oneoff"),
+    ("registry", "components", "builtin", "plugins", "faults", "selection", "oneoff", "containment"),
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),
