@@ -55,7 +55,7 @@ def run_finished(run):
 
 
 @hookimpl
-def run_failed(run, reason):
+def run_failed(run):
     note("failed", run.id, os.getpid())
 '''
 
@@ -184,7 +184,7 @@ def main() -> None:
     )
     parser.add_argument("--commands", type=int, default=8, help="at a time")
     parser.add_argument("--seeds", type=int, default=20, help="of each of two losses")
-    parser.add_argument("--steps", type=int, default=60, help="of each run")
+    parser.add_argument("--steps", type=int, default=200, help="of each run")
     parser.add_argument("--kills", type=int, default=20, help="in all")
     parser.add_argument("--every", type=float, default=4.0, metavar="SECONDS", help="between kills")
     asked = parser.parse_args()

@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "table": "srbench.cli.table:table",
     "runs": "srbench.cli.runs:app",
     "checkpoint": "srbench.cli.checkpoint:app",
+    "gc": "srbench.cli.gc:gc",
     "prove-resume": "srbench.cli.prove_resume:prove_resume",
     "eval": "srbench.cli.eval:evaluate_run",
     "data": "srbench.cli.data:app",
@@ -21,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "srbench.cli.explain:explain",
     "probe": "srbench.cli.probe:probe",
     "plugins": "srbench.cli.plugins:app",
+    "doctor": "srbench.cli.doctor:doctor",
 }
 """The core's commands, in the order of `--help`: a function or a `typer.Typer` each, imported when called."""
 

@@ -14,6 +14,7 @@ import pluggy
 
 from srbench import __version__, hookspecs, oneoff
 from srbench.containment import contained
+from srbench.deprecations import warn_of_hooks
 from srbench.errors import did_you_mean
 from srbench.faults import PASSED_ON, cause, module_fault, one_line
 from srbench.parameters import called_with
@@ -133,6 +134,7 @@ class PluginHost:
             if error is None and known is not None:
                 error = f"its module is that of {known} and is loaded once"
             if error is None:
+                warn_of_hooks(found, plugin.dist)
                 self.manager.register(found, name=unique)
         except PASSED_ON:
             raise
@@ -190,6 +192,15 @@ def host() -> PluginHost:
     plugins.add(builtin, Plugin("builtin", OWN, __version__))
     plugins.load(sorted(_entry_points(), key=lambda point: (point.name, point.value)), selection)
     return plugins
+
+
+def distribution_of(module: str) -> str | None:
+    """The distribution of the plugin whose package a module is of; None where no installed plugin is."""
+    package = module.partition(".")[0]
+    for point in _entry_points():
+        if point.value.partition(":")[0].partition(".")[0].strip() == package:
+            return _name_and_version(point.dist)[0]
+    return None
 
 
 def _entry_points() -> list[importlib.metadata.EntryPoint]:

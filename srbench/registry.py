@@ -7,6 +7,7 @@ from typing import Any
 
 from srbench.components import REGISTERED, Component, Kind, Metric, describe, plural
 from srbench.containment import contained
+from srbench.deprecations import warn_of_options
 from srbench.errors import UsageError, did_you_mean
 from srbench.faults import PASSED_ON
 from srbench.plugins import OWN, Plugin, PluginHost, host
@@ -56,7 +57,8 @@ class Registry:
         collected: list[Component] = []
         refused: list[Row] = []
 
-        def register(kind: Kind, name: str, target: Target, **options: Any) -> None:
+        def register(kind: Kind, by: Callable[..., None], name: str, target: Target, **options: Any) -> None:
+            warn_of_options(f"register_{plural(kind)}", options, plugin.dist, by)
             try:
                 if any(one.name == name and one.kind in _sharing(kind) for one in collected):
                     raise ValueError("this plugin has given that name before")
@@ -67,7 +69,7 @@ class Registry:
         try:
             with contained():
                 for kind, register_all in hooks:
-                    register_all(register=partial(register, kind))
+                    register_all(register=partial(register, kind, register_all))
         except PASSED_ON:
             raise
         except BaseException as error:

@@ -10,6 +10,10 @@ from typing import Literal
 import pytest
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores; torch and what tests start would each take all of them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("srbench", deadline=None)  # torch's first call is slow
 settings.load_profile("srbench")
 

@@ -20,7 +20,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 
 LEVELS = (
     ("cli", "__main__", "api"),
-    ("testing",),
+    ("testing", "doctor"),
     ("python",),
     ("verdict",),
     ("compare", "explain", "probe", "plot", "prove"),
@@ -33,7 +33,17 @@ LEVELS = (
     ("data",),
     ("datasets", "pairs", "providers", "patch", "badges", "catalogue", "scaffold"),
     ("spec",),
-    ("registry", "components", "builtin", "plugins", "faults", "selection", "oneoff", "containment"),
+    (
+        "registry",
+        "components",
+        "builtin",
+        "plugins",
+        "faults",
+        "selection",
+        "oneoff",
+        "containment",
+        "deprecations",
+    ),
     ("grammar", "parameters"),
     ("hookspecs",),
     ("predict",),

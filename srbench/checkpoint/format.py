@@ -16,6 +16,9 @@ MANIFEST = "manifest.json"
 HASHED = (MODEL, STATE, STATE_JSON)
 """The files whose SHA-256 the manifest holds: all that makes a checkpoint what it is."""
 
+ASIDE = ".old"
+"""What ends the name of a checkpoint while another takes its place; the name begins with a dot then."""
+
 _MOST_DIGITS = 18
 """Of a step in a name; `int` refuses thousands of them."""
 

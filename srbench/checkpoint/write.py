@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 
 from srbench.checkpoint.format import (
+    ASIDE,
     MANIFEST,
     MODEL,
     SCHEMA,
@@ -20,9 +21,6 @@ from srbench.checkpoint.format import (
 from srbench.checkpoint.read import read_checkpoint
 from srbench.errors import CheckpointError
 from srbench.files import cannot_write, canonical_json, sync_directory, sync_file
-
-_ASIDE = ".old"
-"""What a checkpoint is called while another takes its place."""
 
 
 def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Path:
@@ -57,7 +55,7 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint, spec_sha256: str) -> Pa
         _write(temporary / MANIFEST, canonical_json(manifest).encode())
         sync_directory(temporary)
         # One of that name may be there: damaged, or of the same step before it was evaluated.
-        aside = root / f".{final.name}{_ASIDE}"
+        aside = root / f".{final.name}{ASIDE}"
         if final.exists() or final.is_symlink():
             final.rename(aside)
         temporary.rename(final)
@@ -78,8 +76,8 @@ def finish_replacing(root: Path, spec_sha256: str) -> None:
 
     The caller holds the run.
     """
-    for aside in root.glob(f".step-*{_ASIDE}"):
-        final = root / aside.name[1:].removesuffix(_ASIDE)
+    for aside in root.glob(f".step-*{ASIDE}"):
+        final = root / aside.name[1:].removesuffix(ASIDE)
         try:
             read_checkpoint(final, spec_sha256)
         except CheckpointError:

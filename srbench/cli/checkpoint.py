@@ -49,7 +49,7 @@ def list_(
                     "age_s": round(max(time.time() - one.saved_at, 0)),
                     "last": one.is_last,
                     "best": one.is_best,
-                    "shown": f"{one.step:>10,}  {_size(one.size_bytes):>9}  {_age(one.saved_at):>11}  "
+                    "shown": f"{one.step:>10,}  {size_text(one.size_bytes):>9}  {_age(one.saved_at):>11}  "
                     f"{' '.join(marks):<9}  {run.id}",
                 }
             )
@@ -139,7 +139,7 @@ def export(
     if path.exists() and not path.is_file():  # a file would take the place of the device
         raise UsageError(f"{path} is no regular file. Name one: --output {found.id}.safetensors.")
     write_export(path, checkpoint, found.id, spec.data())
-    size = _size(path.stat().st_size)
+    size = size_text(path.stat().st_size)
     typer.echo(f"{path}: weights of {found.id} at step {checkpoint.step:,}, {size}")
 
 
@@ -194,7 +194,7 @@ def _show(records: list[dict[str, Any]], head: str | None, *, as_json: bool) -> 
         typer.echo(line)
 
 
-def _size(size_bytes: int) -> str:
+def size_text(size_bytes: int) -> str:
     """`3.1 MB`."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size_bytes >= size:
@@ -205,6 +205,6 @@ def _size(size_bytes: int) -> str:
 def _age(saved_at: float) -> str:
     from datetime import UTC, datetime
 
-    from srbench.cli.runs import age
+    from srbench.cli.run_list import age
 
     return age(datetime.fromtimestamp(saved_at, UTC).isoformat())

@@ -15,9 +15,10 @@ def show_plan(asked: "Prepared") -> None:
     from srbench.train.device import pick_device
 
     settings = asked.settings
+    device = pick_device(str(settings.device))
     found = forecast(
-        asked.jobs, asked.results, pick_device(str(settings.device)), settings.determinism,
-        settings.processes, asked.stop.check, quiet=settings.quiet,
+        asked.jobs, asked.results, device, settings.determinism, settings.processes,
+        asked.stop.check, quiet=settings.quiet,
     )  # fmt: skip
     for one in found:
         typer.echo(_line(one))

@@ -61,7 +61,7 @@ def check(
         bool, typer.Option("--all", help="In place of names: all that there is, srbench's own too.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Reports for scripts, as docs/plugins.md describes them.")
+        bool, typer.Option("--json", help="Reports for scripts, as docs/plugins/testing.md describes them.")
     ] = False,
 ) -> None:
     """Check that components keep the promises of their kind; exit code 1 where one does not.

@@ -1,6 +1,6 @@
 """`srbench runs`: what is in the store, how far it is, and removing of it."""
 
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +9,11 @@ import typer
 from srbench.cli.options import OfSuite, Results
 
 if TYPE_CHECKING:
+    from srbench.errors import StoreError
+    from srbench.store.index import Index
     from srbench.store.runs import StoredRun
 
 app = typer.Typer(invoke_without_command=True)
-
-_STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
 def read_store(results: Path | None, suite: Path | None = None) -> "tuple[list[StoredRun], bool]":
@@ -26,9 +26,39 @@ def read_store(results: Path | None, suite: Path | None = None) -> "tuple[list[S
     Raises:
         UsageError: the folder does not exist, or the suite is not sound.
     """
+    from srbench.store.runs import list_runs
+
+    root = _root(results)
+    runs, errors = list_runs(root)
+    _say_what_is_wrong(root, errors, bool(runs))
+    if suite is not None:
+        ids = _ids_of(suite)
+        runs = [run for run in runs if run.id in ids]
+    return runs, bool(errors)
+
+
+def index_store(results: Path | None, suite: Path | None = None) -> "Index":
+    """The same from the index of the store: for commands that must stay fast with many runs.
+
+    Raises:
+        UsageError: as `read_store`.
+    """
+    from srbench.store.index import read_index
+
+    index = read_index(_root(results))
+    _say_what_is_wrong(index.root, index.errors, bool(index.runs))
+    return index if suite is None else index.only(_ids_of(suite))
+
+
+def _ids_of(suite: Path) -> Collection[str]:
+    from srbench.suite.read import read_suite
+
+    return read_suite(suite).run_ids()
+
+
+def _root(results: Path | None) -> Path:
     from srbench.errors import UsageError
     from srbench.store.layout import default_results
-    from srbench.store.runs import list_runs
 
     root = results or default_results()
     if not root.is_dir():
@@ -36,21 +66,18 @@ def read_store(results: Path | None, suite: Path | None = None) -> "tuple[list[S
             f"There is no store at {root}. srbench run makes one there with its first run; "
             "SRBENCH_RESULTS or --results DIR names another."
         )
-    runs, errors = list_runs(root)
+    return root
+
+
+def _say_what_is_wrong(root: Path, errors: "Sequence[StoreError]", has_runs: bool) -> None:
     for error in errors:
         typer.echo(str(error), err=True)
-    if not runs and not errors:
+    if not has_runs and not errors:
         typer.echo(
             f"No run is stored in {root} yet. Make one with srbench run, or name another store by "
             "SRBENCH_RESULTS or --results DIR.",
             err=True,
         )
-    if suite is not None:
-        from srbench.suite.read import read_suite
-
-        ids = read_suite(suite).run_ids()
-        runs = [run for run in runs if run.id in ids]
-    return runs, bool(errors)
 
 
 @app.callback()
@@ -70,6 +97,14 @@ def runs(
         bool,
         typer.Option("--tree", help="Show each run below the one that it was forked or initialised from."),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Look again every two seconds until Ctrl-C: those at work first. Where there is no "
+            "terminal, a line for each change.",
+        ),
+    ] = False,
 ) -> None:
     """List every run: its status, how far it is, how long it has trained, and when it was last saved.
 
@@ -77,15 +112,51 @@ def runs(
     """
     if context.invoked_subcommand is not None:
         return
-    found, damaged = read_store(results, suite)
-    records = [_record(run) for run in found]
+    from srbench.cli.run_list import as_tree, record
+    from srbench.errors import UsageError
+
+    if watch and (as_json or tree):
+        raise UsageError("--watch is to look at, and goes neither with --json nor with --tree.")
+    index = index_store(results, suite)
+    if watch:
+        from srbench.cli.run_watch import watch as watch_runs
+        from srbench.store.index import read_index
+
+        ids = None if suite is None else _ids_of(suite)
+
+        def read() -> list[dict[str, Any]]:
+            now = read_index(index.root)
+            return [record(now, run) for run in now.runs if ids is None or run.id in ids]
+
+        watch_runs(read)
+        return
+    records = [record(index, run) for run in index.runs]
     if as_json:
         import json
 
         typer.echo(json.dumps(records, indent=1, ensure_ascii=False))
     elif records:
-        _print_list(_as_tree(records) if tree else [(one, "") for one in records])
-    raise typer.Exit(1 if damaged else 0)
+        _print_list(as_tree(records) if tree else [(one, "") for one in records])
+    raise typer.Exit(1 if index.errors else 0)
+
+
+def _print_list(records: "Sequence[tuple[Mapping[str, Any], str]]") -> None:
+    """A line is never broken, so that an id can be copied in one piece."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from srbench.cli.run_list import listed, why_failed
+
+    console = Console(highlight=False)
+    lines = listed(records)
+    lines += [
+        Text(f"\n{one['run']} failed: {why_failed(one)}") for one, _ in records if one["status"] == "failed"
+    ]
+    if console.is_terminal:
+        for line in lines:
+            console.print(line, soft_wrap=True)
+    else:  # ten thousand lines take rich a second
+        typer.echo("\n".join(line.plain for line in lines))
 
 
 @app.command()
@@ -120,101 +191,3 @@ def rm(
     for run in found.values():
         remove_run(run)
         typer.echo(f"Removed {run.id}")
-
-
-def _record(run: "StoredRun") -> dict[str, Any]:
-    from srbench.store.history import read_lines
-    from srbench.store.runs import current_status
-
-    timings = read_lines(run.paths.timings)
-    origin = run.record.spec.get("origin") or {}
-    return {
-        "run": run.id,
-        "name": run.name,
-        "status": current_status(run),
-        "step": run.record.step,
-        "budget": run.record.budget,
-        "elapsed_s": timings[-1].get("elapsed_s") if timings else None,
-        "updated": run.record.provenance.get("updated"),
-        "reason": run.record.reason,
-        "scored": bool(run.summary and run.summary["scores"]),
-        "parent": origin.get("run"),
-        "parent_step": origin.get("step"),
-    }
-
-
-def _as_tree(records: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
-    """Records with what stands before the id of each: children below their parent, as deep as they are."""
-    known = {one["run"] for one in records}
-    below: dict[str | None, list[dict[str, Any]]] = {}
-    for one in records:
-        below.setdefault(one["parent"] if one["parent"] in known else None, []).append(one)
-    lines: list[tuple[dict[str, Any], str]] = []
-
-    def walk(parent: str | None, depth: int) -> None:
-        for one in below.get(parent, ()):
-            at = f"@{one['parent_step']} " if one["parent"] else ""
-            gone = f"(of {one['parent']}, not here) " if one["parent"] and parent is None else ""
-            lines.append((one, ("   " * (depth - 1) + "└─ " if depth else "") + at + gone))
-            walk(one["run"], depth + 1)
-
-    walk(None, 0)
-    return lines
-
-
-def _print_list(records: list[tuple[dict[str, Any], str]]) -> None:
-    """One line a run, the id last, after its place in the tree: a line is never broken."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    lines = [
-        (
-            one["status"],
-            _progress(one),
-            _duration(one["elapsed_s"]),
-            age(one["updated"]),
-            place + one["run"] + (f" ({one['name']})" if one["name"] else ""),
-        )
-        for one, place in records
-    ]
-    heads = ("status", "steps", "trained", "updated", "run")
-    widths = [max(len(line[column]) for line in (heads, *lines)) for column in range(4)]
-    for line in (heads, *lines):
-        text = Text()
-        for column, (cell, width) in enumerate(zip(line, widths, strict=False)):
-            padded = cell.ljust(width) if column in (0, 3) else cell.rjust(width)
-            text.append(padded + "  ", style=_STYLES.get(cell, "") if column == 0 else "")
-        console.print(text.append(line[-1]), soft_wrap=True, style="dim" if line is heads else "")
-    for one, _ in records:
-        if one["status"] == "failed":
-            reason = one["reason"] or f"no reason is stored in {one['run']}/run.json."
-            console.print(Text(f"\n{one['run']} failed: {reason}"), soft_wrap=True)
-
-
-def _progress(record: dict[str, Any]) -> str:
-    """`1,200/2,000  60%`; nothing for a model that is not trained."""
-    step, budget = record["step"], record["budget"]
-    return f"{step:,}/{budget:,} {min(step / budget, 1):4.0%}" if budget else "–"
-
-
-def _duration(seconds: float | None) -> str:
-    """`2h05m`, `3m20s`, `12s`; `–` where nothing was timed."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes:02}m"
-    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
-
-
-def age(updated: str | None) -> str:
-    """How long ago, in the largest unit that fits."""
-    if not updated:
-        return "–"
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(updated)).total_seconds()
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "just now"

@@ -1,5 +1,6 @@
 """`srbench table`: stored scores, side by side."""
 
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -39,6 +40,17 @@ def table(
             "their intervals overlap: they were scored on the same pictures.",
         ),
     ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Of a block with more than N rows show those of the N best values in its leading column "
+            "(the first metric, on luma where it is there), bicubic, and the best of every other column. "
+            "Default: 30 of blocks with more than 60 rows. csv and json always have all.",
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every row, however many there are.")] = False,
     protocol: Annotated[
         bool,
         typer.Option(
@@ -68,16 +80,24 @@ def table(
     """
     from rich.console import Console
 
-    from srbench.cli.runs import read_store
+    from srbench.cli.runs import index_store
     from srbench.errors import UsageError
     from srbench.grammar import split_list
-    from srbench.tables import render
+    from srbench.store.runs import list_runs
+    from srbench.tables import render, write_flat
+    from srbench.tables.choice import choose
     from srbench.tables.cost import render_cost
 
     metrics = split_list(metric) if metric else None
     tests = split_list(test) if test else None
-    runs, damaged = read_store(results, suite)
-    scored = [run for run in runs if run.summary and run.summary["scores"]]
+    index = index_store(results, suite)
+    scored = [run.folder for run in index.runs if run.is_scored]
+    whole = every or protocol or format in ("csv", "json")
+    choice = None if whole or not scored else choose(index, top, metrics, tests)
+    runs, errors = list_runs(index.root, scored if choice is None else choice.shown | choice.rivals)
+    shown = [run for run in runs if choice is None or run.paths.id in choice.shown]
+    for error in errors:  # read between the index and here, while it was written
+        typer.echo(str(error), err=True)
     console = Console(highlight=False)
     if cost and not protocol:
         from srbench.train.stop import Stop
@@ -86,30 +106,31 @@ def table(
             from srbench.cost import measure_missing
             from srbench.train.device import pick_device
 
-            measure_missing(scored, pick_device("auto"), stop.check, quiet=context.obj["quiet"])
+            measure_missing(shown, pick_device("auto"), stop.check, quiet=context.obj["quiet"])
     if protocol:
         from srbench.tables.protocols import render_protocols, used_protocols
 
         if format not in ("rich", "md", "json"):
             raise UsageError(f"--protocol is shown as rich, md or json, not as {format}.")
-        shown = used_protocols(scored, metrics, tests)
+        used = used_protocols(runs, metrics, tests)
         if format == "rich":
-            console.print(render_protocols(shown, format))
+            console.print(render_protocols(used, format))
         else:
-            typer.echo(render_protocols(shown, format), nl=False)
+            typer.echo(render_protocols(used, format), nl=False)
     elif format == "csv" or format == "json":  # not `in`: the type checker follows this alone
-        typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci, cost=cost), nl=False)
-    elif scored and format != "rich":
-        typer.echo(render(scored, format, metrics=metrics, tests=tests, ci=ci), nl=False)
-        typer.echo(render_cost(scored, format) if cost else "", nl=False)
-    elif scored:
-        console.print(render(scored, "rich", metrics=metrics, tests=tests, ci=ci, width=console.width))
+        write_flat(runs, format, sys.stdout, metrics=metrics, tests=tests, cost=cost)
+    elif runs and format != "rich":
+        typer.echo(render(runs, format, metrics=metrics, tests=tests, ci=ci, choice=choice), nl=False)
+        typer.echo(render_cost(shown, format) if cost else "", nl=False)
+    elif runs:
+        width = console.width
+        console.print(render(runs, "rich", metrics=metrics, tests=tests, ci=ci, width=width, choice=choice))
         if cost:
-            console.print(render_cost(scored, "rich"))
-    unscored = [run.id for run in runs if run not in scored]
+            console.print(render_cost(shown, "rich"))
+    unscored = [run.id for run in index.runs if not run.is_scored]
     if unscored:
         more = f" and {len(unscored) - 5} more" if len(unscored) > 5 else ""
         count = "1 run has" if len(unscored) == 1 else f"{len(unscored)} runs have"
         names = ", ".join(unscored[:5])
         typer.echo(f"{count} no scores yet: {names}{more}. srbench runs says how far they are.", err=True)
-    raise typer.Exit(1 if damaged else 0)
+    raise typer.Exit(1 if index.errors or errors else 0)

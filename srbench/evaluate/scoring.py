@@ -37,6 +37,15 @@ class ActiveMetric:
         """The metric with its settings filled in."""
         return functools.partial(self.component.build, **self.settings)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process it goes by name: what a plugin registered there need not be picklable."""
+        name = registry().spelling(self.component)
+        return _by_name, (self.label, name, dict(self.settings), dict(self.facts))
+
+
+def _by_name(label: str, name: str, settings: dict[str, Any], facts: dict[str, Any]) -> ActiveMetric:
+    return ActiveMetric(label, registry().find("metric", name), settings, facts)
+
 
 @dataclass(frozen=True)
 class Scoring:

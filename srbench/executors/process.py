@@ -31,7 +31,7 @@ from srbench.progress import News, send_news
 from srbench.store.layout import RunPaths
 from srbench.store.runs import now
 from srbench.train.stop import Stop
-from srbench.train.together import end_with_parent
+from srbench.train.together import end_with_parent, without_main
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _MOST_BYTES = 1 << 20
@@ -92,12 +92,12 @@ class RunProcess:
         )  # fmt: skip
         self._process = _context().Process(target=_work, args=(theirs, task))
         try:
-            with _signals_blocked():
+            with _signals_blocked(), without_main():
                 self._process.start()
         except (AttributeError, TypeError, ValueError) as error:  # what pickling raises
             raise SrbenchError(
-                f"{self.paths.id} cannot be handed to a process of its own ({error}). A plugin registers "
-                "what is no import string and no function of a module; mend it, or do one run at a time."
+                f"{self.paths.id} cannot be handed to a process of its own ({error}). A plugin gives what "
+                "cannot be pickled; mend it, or do one run at a time."
             ) from error
         finally:
             theirs.close()

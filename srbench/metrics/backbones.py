@@ -176,15 +176,13 @@ def find_features(backbone: Backbone, named: Path | None, url: str) -> dict[str,
     Raises:
         MetricUnavailable: no sound file is to be had; a clause says where was looked and what to do.
     """
-    folder = cache_dir() / "lpips"
-    cached = folder / backbone.features_file
+    cached = _cached(backbone)
+    folder = cached.parent
     try:
-        if named is not None:
-            for place in (named, named / "lpips"):
-                if (place / backbone.file).is_file():
-                    return _read_published(place / backbone.file, backbone)
-                if (place / backbone.features_file).is_file():
-                    return _read_features(place / backbone.features_file, backbone)
+        for path in _named(backbone, named):
+            if path.is_file():
+                read = _read_published if path.name == backbone.file else _read_features
+                return read(path, backbone)
         if cached.is_file():
             try:
                 return _read_features(cached, backbone)
@@ -213,6 +211,23 @@ def find_features(backbone: Backbone, named: Path | None, url: str) -> dict[str,
             f"{error.filename or named or folder} cannot be read ({error.strerror or error}). Correct its "
             "permissions."
         ) from error
+
+
+def stored_file(net: AnyNet) -> Path | None:
+    """The file that the weights of a backbone would be read from, not verified; None where there is none."""
+    cached = _cached(BACKBONES[net])
+    places = (*_named(BACKBONES[net], weights_dir()), cached, cached.parent / BACKBONES[net].file)
+    return next((path for path in places if path.is_file()), None)
+
+
+def _named(backbone: Backbone, named: Path | None) -> tuple[Path, ...]:
+    """Where a user's folder may have it."""
+    places = () if named is None else (named, named / "lpips")
+    return tuple(place / name for place in places for name in (backbone.file, backbone.features_file))
+
+
+def _cached(backbone: Backbone) -> Path:
+    return cache_dir() / "lpips" / backbone.features_file
 
 
 def features_sha256(features: Mapping[str, Tensor]) -> str:

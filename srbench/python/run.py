@@ -162,17 +162,18 @@ def _prepare(
         processes=said.get("processes", 1),
         lpips_weights=_path(said.get("lpips_weights")),
     )
-    executor = _executor(said.get("executor", "local"), said.get("jobs"))
+    executor = _executor(said.get("executor"), said.get("jobs"))
     return Prepared(jobs, results, executor, settings, stop)
 
 
-def _executor(text: str, jobs: int | None) -> "Executor":
-    """The executor as typed; `--jobs N` is short for its parameter `jobs`."""
+def _executor(typed: str | None, jobs: int | None) -> "Executor":
+    """The executor as typed, or srbench's own `local`; `--jobs N` is short for its parameter `jobs`."""
     from srbench.grammar import parse_term
     from srbench.python.typed import typed_one
     from srbench.registry import registry
 
-    term = parse_term(typed_one("executor", text))
+    text = "local" if typed is None else typed_one("executor", typed)
+    term = parse_term(text)
     component = registry().find("executor", term.name)
     if jobs is not None and "jobs" in term.parameters:
         raise UsageError(f"--jobs and --executor {text} both say how many runs at once. Give one of them.")

@@ -1,12 +1,16 @@
 """history.jsonl and timings.jsonl: one line an evaluation, cut back to the checkpoint on resume."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from srbench.errors import StoreError
 from srbench.files import cannot_write, canonical_json, parse_json, read_regular, sync_file, write_atomic
+
+_TAIL_BYTES = 4096
+"""More than a line of timings.jsonl has."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +36,26 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         StoreError: the file is there and cannot be read.
     """
     return _whole_lines(_read(path))
+
+
+def read_last(path: Path) -> dict[str, Any] | None:
+    """The last whole line, from the end of the file alone; None where there is none.
+
+    Raises:
+        StoreError: the file is there and cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0)
+            file.seek(start)
+            lines = file.read().split(b"\n")[1 if start else 0 : -1]
+        line = parse_json(lines[-1])
+        return line if isinstance(line["step"], int) else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, IndexError):
+        whole = read_lines(path)  # which knows what a damaged file still has, and says what cannot be read
+        return whole[-1] if whole else None
 
 
 def truncate(path: Path, step: int) -> None:

@@ -11,6 +11,10 @@ SCHEMA = 1
 """Version of run.json, summary.json with scores.parquet, and cost.json."""
 
 
+RUN, SUMMARY = "run.json", "summary.json"
+"""Names of the two files that say what a run is and how it scored."""
+
+
 def default_results() -> Path:
     """The store to use when `--results` is not given: `SRBENCH_RESULTS`, else `results/` here."""
     return Path(os.environ.get("SRBENCH_RESULTS", "results"))
@@ -40,7 +44,7 @@ class RunPaths:
     @property
     def run(self) -> Path:
         """Specification, engine, status and provenance."""
-        return self.directory / "run.json"
+        return self.directory / RUN
 
     @property
     def history(self) -> Path:
@@ -65,7 +69,7 @@ class RunPaths:
     @property
     def summary(self) -> Path:
         """Means with intervals; what `table` reads."""
-        return self.directory / "summary.json"
+        return self.directory / SUMMARY
 
     @property
     def cost(self) -> Path:

@@ -60,7 +60,10 @@ class Owner:
         if self.host != _HOST:
             return None
         try:
-            begun = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            begun = process.create_time()
+            if process.status() == psutil.STATUS_ZOMBIE:  # dead; where nobody waits for it, it stays listed
+                return False
         except psutil.NoSuchProcess:
             return False
         except psutil.Error:

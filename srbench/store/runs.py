@@ -1,7 +1,8 @@
 """run.json: what a run is, how far it has come and where its parts came from."""
 
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from srbench.store.layout import SCHEMA, RunPaths, refuse_newer
 from srbench.store.lock import is_locked
 
 Status = Literal["running", "interrupted", "done", "failed"]
+
+_protocols: dict[str, Any] = {}
+"""Hash → a protocol that was read, for others of that hash to be the same object."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,10 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
     try:
         summary = dict(parse_json(read_regular(paths.summary)))
         refuse_newer(paths.summary, summary["schema"])
+        _share(summary)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{paths.summary} cannot be read ({error}). Remove it and run the same command again: "
             "the scores are computed anew from the last checkpoint."
@@ -117,13 +122,26 @@ def read_summary(paths: RunPaths) -> dict[str, Any] | None:
     return summary
 
 
-def list_runs(root: Path) -> tuple[list[StoredRun], list[StoreError]]:
-    """Every run under `root`, sorted by id, and an error for each that cannot be read."""
+def _share(summary: dict[str, Any]) -> None:
+    """Keep once in memory what thousands of runs repeat: the words of their scores, and protocols."""
+    for line in summary["scores"]:
+        for key, value in line.items():
+            if type(value) is str:
+                line[key] = sys.intern(value)
+    protocols = summary["protocols"]
+    for key, protocol in protocols.items():
+        known = _protocols.setdefault(key, protocol)
+        if known == protocol:
+            protocols[key] = known
+
+
+def list_runs(root: Path, ids: Iterable[str] | None = None) -> tuple[list[StoredRun], list[StoreError]]:
+    """Every run under `root`, or those of `ids`, sorted by id, and an error for each that cannot be read."""
     runs: list[StoredRun] = []
     errors: list[StoreError] = []
     if not root.is_dir():
         return runs, errors
-    for directory in sorted(root.iterdir()):
+    for directory in sorted(root.iterdir() if ids is None else (root / one for one in ids)):
         paths = RunPaths(directory)
         if not paths.run.is_file():
             continue

@@ -2,6 +2,7 @@
 
     labels.py    spec → short labels, settings only where runs differ in them
     rows.py      summaries → rows, in the order to show
+    choice.py    of a store with many runs, which rows are shown
     blocks.py    rows → blocks that may be compared, cells, notes
     said.py      what is said of over-smoothing
     ranks.py     which value of a column is best, by a paired test over the pictures
@@ -16,8 +17,8 @@ computed here but ranks and differences, and no torch is loaded.
 import csv
 import io
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, overload
 
 from srbench.store.runs import StoredRun
 from srbench.tables.cost import cost_columns
@@ -25,6 +26,8 @@ from srbench.tables.rows import rows_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from srbench.tables.choice import Choice
 
 TextFormat: TypeAlias = Literal["md", "csv", "json", "latex"]
 Format: TypeAlias = Literal["rich", "md", "csv", "json", "latex"]
@@ -66,33 +69,68 @@ def records(
     Raises:
         UsageError: a metric or test that no run has.
     """
-    return [
-        {
-            "run": row.run.id,
-            "model": row.labels.model,
-            "loss": row.labels.loss,
-            "dataset": row.labels.dataset,
-            "channels": row.labels.channels,
-            "seed": row.labels.seed,
-            "step": row.step,
-            "test": row.test,
-            "scale": row.scale,
-            "run_scale": row.run_scale,
-            "plane": column.plane,
-            "metric": column.metric,
-            "value": score["mean"],
-            "ci_low": score["ci_low"],
-            "ci_high": score["ci_high"],
-            "n": score["n"],
-            "protocol": score["protocol"],
-            "verdict": row.verdicts[column.plane]["verdict"]
-            if column.metric == "presence" and column.plane in row.verdicts
-            else None,
-            "unverified": row.unverified,
-        }
-        for row in rows_of(runs, metrics, tests, everything=True)
-        for column, score in row.scores.items()
-    ]
+    return list(_records(runs, metrics, tests))
+
+
+def _records(
+    runs: Sequence[StoredRun], metrics: Sequence[str] | None, tests: Sequence[str] | None
+) -> Iterator[dict[str, Any]]:
+    for row in rows_of(runs, metrics, tests, everything=True):
+        yield from (
+            {
+                "run": row.run.id,
+                "model": row.labels.model,
+                "loss": row.labels.loss,
+                "dataset": row.labels.dataset,
+                "channels": row.labels.channels,
+                "seed": row.labels.seed,
+                "step": row.step,
+                "test": row.test,
+                "scale": row.scale,
+                "run_scale": row.run_scale,
+                "plane": column.plane,
+                "metric": column.metric,
+                "value": score["mean"],
+                "ci_low": score["ci_low"],
+                "ci_high": score["ci_high"],
+                "n": score["n"],
+                "protocol": score["protocol"],
+                "verdict": row.verdicts[column.plane]["verdict"]
+                if column.metric == "presence" and column.plane in row.verdicts
+                else None,
+                "unverified": row.unverified,
+            }
+            for column, score in row.scores.items()
+        )
+
+
+def write_flat(
+    runs: Sequence[StoredRun],
+    format: Literal["csv", "json"],
+    file: TextIO,
+    *,
+    metrics: Sequence[str] | None = None,
+    tests: Sequence[str] | None = None,
+    cost: bool = False,
+) -> None:
+    """Write `records` one by one, since there may be millions; with `cost`, beside each what it cost.
+
+    Raises:
+        UsageError: a metric or test that no run has.
+    """
+    costs = cost_columns(runs) if cost else {}
+    flat = ({**one, **costs.get(one["run"], {})} for one in _records(runs, metrics, tests))
+    if format == "csv":
+        writer = csv.DictWriter(file, [*KEYS, *next(iter(costs.values()), {})], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+        return
+    before = "["
+    for one in flat:
+        text = json.dumps(one, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write(f"{before}\n " + text.replace("\n", "\n "))
+        before = ","
+    file.write("[]\n" if before == "[" else "\n]\n")
 
 
 @overload
@@ -105,6 +143,7 @@ def render(
     ci: bool = False,
     cost: bool = False,
     width: int | None = None,
+    choice: "Choice | None" = None,
 ) -> "RenderableType": ...
 
 
@@ -118,6 +157,7 @@ def render(
     ci: bool = False,
     cost: bool = False,
     width: int | None = None,
+    choice: "Choice | None" = None,
 ) -> str: ...
 
 
@@ -130,6 +170,7 @@ def render(
     ci: bool = False,
     cost: bool = False,
     width: int | None = None,
+    choice: "Choice | None" = None,
 ) -> "RenderableType | str":
     """The runs' scores in one of five formats.
 
@@ -142,27 +183,19 @@ def render(
         ci: show the 95 % interval of each mean.
         cost: for `csv` and `json`, add what `cost_columns` has to each record; others have `render_cost`.
         width: for `rich`, columns to fit into; None: as wide as it gets.
+        choice: which rows are shown of a store that has many; `csv` and `json` have all rows of `runs`.
 
     Raises:
         UsageError: a metric or test that no run has.
     """
-    if format in ("csv", "json"):
-        flat, keys = records(runs, metrics=metrics, tests=tests), list(KEYS)
-        if cost:
-            costs = cost_columns(runs)
-            flat = [{**one, **costs[one["run"]]} for one in flat]
-            keys += next(iter(costs.values()), {})
-        if format == "json":
-            return json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if format == "csv" or format == "json":
         text = io.StringIO()
-        writer = csv.DictWriter(text, keys, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(flat)
+        write_flat(runs, format, text, metrics=metrics, tests=tests, cost=cost)
         return text.getvalue()
 
     from srbench.tables.blocks import build_table
 
-    table = build_table(runs, metrics, tests)
+    table = build_table(runs, metrics, tests, choice)
     if format == "rich":
         from srbench.tables.terminal import terminal
 

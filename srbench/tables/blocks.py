@@ -6,12 +6,13 @@ degradations, not two versions of a metric's weights.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias
 
 from srbench.store.runs import StoredRun, current_status
+from srbench.tables.choice import Choice
 from srbench.tables.labels import value_text
 from srbench.tables.ranks import Entry, PictureScores, ranked
 from srbench.tables.rows import Column, Row, RowKey, is_named, rows_of
@@ -107,6 +108,9 @@ class Block:
         apart: those of both in which other blocks of the table differ.
         verdicts: of each row, what is said of over-smoothing; empty where no row has any.
         untested: why best values are marked without a paired test; empty where they were tested.
+        total: how many rows it has in all; more than are in `rows` where a choice left some out.
+        rivals: rows that are not shown and come next to the best in a column: they take part in its test.
+        chosen: which rows are shown, where not all are.
     """
 
     rows: list[Row]
@@ -118,6 +122,9 @@ class Block:
     apart: dict[str, str] = field(default_factory=dict)
     verdicts: list[Said] = field(default_factory=list)
     untested: str = ""
+    total: int = 0
+    rivals: list[Row] = field(default_factory=list)
+    chosen: str = ""
 
     @property
     def name(self) -> str:
@@ -175,14 +182,25 @@ class Table:
 
 
 def build_table(
-    runs: Sequence[StoredRun], metrics: Sequence[str] | None = None, tests: Sequence[str] | None = None
+    runs: Sequence[StoredRun],
+    metrics: Sequence[str] | None = None,
+    tests: Sequence[str] | None = None,
+    choice: Choice | None = None,
 ) -> Table:
     """Rows grouped to blocks, cells written, what is constant taken out, notes collected.
+
+    Args:
+        runs: all of a store, or those that `choice` names.
+        metrics, tests: as in `rows_of`.
+        choice: which of their rows are shown, made with the same metrics and tests; None: all.
 
     Raises:
         UsageError: a metric or test that no run has.
     """
-    rows = rows_of(runs, metrics, tests)
+    if choice is None:
+        rows = rows_of(runs, metrics, tests)
+    else:
+        rows = [row for row in rows_of(runs, metrics, test_names=choice.test_names) if choice.place(row)]
     infos: dict[str, Metric] = {}
     planes: dict[str, set[Column]] = {}
     for row in rows:
@@ -196,7 +214,7 @@ def build_table(
         return marks.setdefault(text, _MARKS[letter] * (turn + 1))
 
     blocks = []
-    for block in _grouped(rows):
+    for block in _grouped(rows) if choice is None else _placed(rows, choice):
         columns = {column for row in block.rows for column in row.scores}
         scored = {column.metric for column in columns}
         for label in {label for row in block.rows for label in row.unavailable} - scored:
@@ -221,7 +239,8 @@ def build_table(
         for block in blocks
         if block.untested
     )
-    remarks = [*_splits(blocks), *untested, *_doubts(blocks)]
+    chosen = [f"{block.name}: {block.chosen}." for block in blocks if block.chosen]
+    remarks = [*chosen, *_splits(blocks), *untested, *_doubts(blocks)]
     return Table(blocks, infos, label_columns, constants, protocol, notes, remarks)
 
 
@@ -237,25 +256,57 @@ def _grouped(rows: Iterable[Row]) -> list[Block]:
                 break
         else:
             blocks.append((row.key, protocols, Block([row])))
-    # Blocks of one test and scale stand together, the one with most rows first.
-    return sorted((one for _, _, one in blocks), key=lambda block: (block.rows[0].scene, -len(block.rows)))
+    return _in_order(replace(block, total=len(block.rows)) for _, _, block in blocks)
+
+
+def _placed(rows: Iterable[Row], choice: Choice) -> list[Block]:
+    """Each row in the block that was chosen for it."""
+    blocks: dict[int, Block] = {}
+    for row in rows:
+        place = choice.place(row)
+        if place is not None:
+            block = blocks.setdefault(place.block, Block([], total=choice.totals[place.block]))
+            (block.rows if place.is_shown else block.rivals).append(row)
+    for number, block in blocks.items():
+        leading = choice.leading[number]
+        if leading is not None:
+            block.chosen = _said_of_choice(block, choice.top, leading)
+    return _in_order(blocks.values())
+
+
+def _said_of_choice(block: Block, top: int, leading: Column) -> str:
+    baseline = "bicubic, " if any(row.is_baseline for row in block.rows) else ""
+    by = f" by {Metric(leading.metric).name} {leading.plane}" if leading.metric else ""
+    return (
+        f"{len(block.rows):,} of {block.total:,} rows are shown: {baseline}the {top:,} best{by}, and "
+        "the best of every other column. Best values are the best of all rows; ties are looked for among "
+        "those shown. --top N shows more rows, --all every one"
+    )
+
+
+def _in_order(blocks: Iterable[Block]) -> list[Block]:
+    """Blocks of one test and scale stand together, the one with most rows first."""
+    return sorted(blocks, key=lambda block: (block.rows[0].scene, -block.total))
 
 
 def _write_cells(block: Block, column: Column, metric: Metric, note: _Note, pictures: PictureScores) -> None:
     """Fill one column of a block. A mean over fewer pictures than others' has no rank and no gain."""
-    scores = [row.scores.get(column) for row in block.rows]
+    contenders = [*block.rows, *block.rivals]
+    scores = [row.scores.get(column) for row in contenders]
     most = max((score["n"] for score in scores if score), default=0)
     means = {at: score["mean"] for at, score in enumerate(scores) if score and score["n"] == most > 0}
     digits = digits_of(metric, means.values())
     entries = [
-        Entry(f"{mean:.{digits}f}", mean, partial(pictures.of, block.rows[at], column))
+        Entry(f"{mean:.{digits}f}", mean, partial(pictures.of, contenders[at], column))
         for at, mean in means.items()
     ]
     ranks, untested = ranked(entries, metric.better)
     rank_of = dict(zip(means, ranks, strict=True))
     block.untested = block.untested or untested
     base = None
-    for at, (row, score, cells) in enumerate(zip(block.rows, scores, block.cells, strict=True)):
+    for at, (row, score, cells) in enumerate(
+        zip(block.rows, scores, block.cells, strict=False)
+    ):  # without rivals
         if score is None:
             cells[column] = _empty(row, column, note)
             continue
@@ -352,10 +403,13 @@ def _flat(
     block: Block, items: Callable[[str, Mapping[str, Any]], Iterable[tuple[str, Any]]]
 ) -> dict[str, str]:
     found: dict[str, set[str]] = {}
-    for row in block.rows:
-        for column in row.scores:
-            for key, value in items(column.metric, row.protocol(column)):
-                found.setdefault(key, set()).add(value_text(value))
+    # Most rows share their protocols, and a table may have many rows.
+    protocols = {
+        (column.metric, score["protocol"]): row for row in block.rows for column, score in row.scores.items()
+    }
+    for (metric, key), row in protocols.items():
+        for name, value in items(metric, row.protocols[key]):
+            found.setdefault(name, set()).add(value_text(value))
     keys = sorted(found, key=lambda key: _CONDITIONS.index(key) if key in _CONDITIONS else len(_CONDITIONS))
     return {key: "/".join(sorted(found[key])) for key in keys}
 

@@ -97,6 +97,8 @@ def _latex_block(table: Table, block: Block, label: str, ci: bool) -> str:
     ]
     caption = "; ".join([f"{block.name}, {block.pictures}", *constants, f"protocol: {protocol}"])
     sentences = [caption, *filter(None, [_legend([block])])]
+    if block.chosen:
+        sentences.append(block.chosen[:1].upper() + block.chosen[1:])
     if block.untested:
         sentences.append(f"Best values are not tested, since {block.untested}")
     if ci:

@@ -95,4 +95,10 @@ def paired_differences(best: Values, others: Sequence[Values]) -> NDArray[np.flo
     """(others, pictures): best − other on each picture of the best; NaN where the other lacks it."""
     names = sorted(best)
     with np.errstate(invalid="ignore"):  # ∞ − ∞: two pictures equal to HR
-        return np.array([[best[name] - other.get(name, np.nan) for name in names] for other in others])
+        mine = np.array([best[name] for name in names])
+        theirs = [
+            # Mostly all have the same pictures in the same order, and need not be looked up one by one.
+            list(other.values()) if list(other) == names else [other.get(name, np.nan) for name in names]
+            for other in others
+        ]
+        return mine - np.array(theirs, dtype=np.float64)

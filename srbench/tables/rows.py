@@ -1,6 +1,6 @@
 """Stored summaries → rows: one run on one test at one scale under one protocol, in the order to show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -49,6 +49,8 @@ class Row:
         step: training step of the weights scored.
         pictures: how many were scored.
         scores: column → line of the summary.
+        number: of a run's rows with one key, in which place this one is: 0 but where a column has several
+            protocols.
     """
 
     run: StoredRun
@@ -61,6 +63,7 @@ class Row:
     step: int
     pictures: int
     scores: dict[Column, Mapping[str, Any]] = field(default_factory=dict)
+    number: int = 0
 
     @property
     def key(self) -> RowKey:
@@ -135,10 +138,14 @@ class Row:
         value = getattr(self.labels, name)
         return "" if value is None else str(value)
 
+    @property
+    def protocols(self) -> Mapping[str, Any]:
+        """Hash → what a score of this run depends on."""
+        return self.run.summary["protocols"] if self.run.summary else {}
+
     def protocol(self, column: Column) -> dict[str, Any]:
         """What the score in `column` depends on."""
-        protocols = self.run.summary["protocols"] if self.run.summary else {}
-        return dict(protocols[self.scores[column]["protocol"]])
+        return dict(self.protocols[self.scores[column]["protocol"]])
 
 
 def rows_of(
@@ -147,6 +154,7 @@ def rows_of(
     tests: Sequence[str] | None = None,
     *,
     everything: bool = False,
+    test_names: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Row]:
     """The rows of all scored runs in the order to show, their columns sorted.
 
@@ -155,16 +163,21 @@ def rows_of(
         metrics: names or labels of metrics to keep (`lpips` keeps `lpips:net=squeeze`); None: all that rank.
         tests: names of tests to keep; None: all.
         everything: without `metrics`, keep also the values that describe pictures and rank nothing.
+        test_names: name and SHA-256 of each test → its label, where `runs` are not all of a store; names were
+            checked then.
 
     Raises:
         UsageError: a metric or test that no run has; the message lists what there is.
     """
     scored = [run for run in runs if run.summary is not None]
     labels = labels_of(scored)
-    rows = _with_test_labels([row for run in scored for row in _rows_of_run(run, labels[run.id])])
-    known = {column.metric for row in rows for column in row.scores}
-    _check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
-    _check_known("test", tests, {row.test for row in rows}, "@")
+    rows = [row for run in scored for row in _rows_of_run(run, labels[run.id])]
+    named = test_labels((row.test, row.test_sha256) for row in rows) if test_names is None else test_names
+    rows = [replace(row, test=named[row.test, row.test_sha256]) for row in rows]
+    if test_names is None:
+        known = {column.metric for row in rows for column in row.scores}
+        check_known("metric", metrics, known.union(*(row.unavailable for row in rows)), ":")
+        check_known("test", tests, {row.test for row in rows}, "@")
     kept = []
     for row in rows:
         if tests is None or is_named(row.test, tests, "@"):
@@ -190,40 +203,53 @@ def is_named(label: str, names: Sequence[str], separator: str = ":") -> bool:
 def _rows_of_run(run: StoredRun, labels: Labels) -> list[Row]:
     """A run's rows, each at the last step that was scored under its protocol."""
     summary = run.summary or {}
+    shared = {key: shared_of(protocol) for key, protocol in summary["protocols"].items()}
     keyed: list[tuple[RowKey, Mapping[str, Any]]] = []
     last: dict[RowKey, int] = {}
     for score in summary["scores"]:
-        protocol = summary["protocols"][score["protocol"]]
-        shared = canonical_json({key: one for key, one in protocol.items() if key not in _OF_COLUMN})
-        key = (score["test"], score["test_sha256"], score["run_scale"], score["scale"], shared)
+        where = (score["test"], score["test_sha256"], score["run_scale"], score["scale"])
+        key = (*where, shared[score["protocol"]])
         last[key] = max(last.get(key, 0), score["step"])
         keyed.append((key, score))
-    rows: list[Row] = []
+    rows: dict[RowKey, list[Row]] = {}
     for key, score in keyed:
         if score["step"] < last[key]:
             continue
         column = Column(score["metric"], score["plane"])
+        mine = rows.setdefault(key, [])
         # A second protocol for the same column, such as LPIPS under other weights, makes a second row.
-        row = next((row for row in rows if row.key == key and column not in row.scores), None)
+        row = next((row for row in mine if column not in row.scores), None)
         if row is None:
-            row = Row(run, labels, *key, step=last[key], pictures=score["n"] + score["left_out"])
-            rows.append(row)
+            pictures = score["n"] + score["left_out"]
+            row = Row(run, labels, *key, step=last[key], pictures=pictures, number=len(mine))
+            mine.append(row)
         row.scores[column] = score
-    return rows
+    return [row for mine in rows.values() for row in mine]
 
 
-def _with_test_labels(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose test's name stands for several contents get the start of its hash: `set5@3f2a`."""
+def shared_of(protocol: Mapping[str, Any]) -> str:
+    """Canonical JSON of what a protocol says that all scores of a row have in common by nature."""
+    return canonical_json({key: one for key, one in protocol.items() if key not in _OF_COLUMN})
+
+
+def test_labels(tests: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Name and SHA-256 → label: the name, with the start of the hash where it has several contents."""
     contents: dict[str, set[str]] = {}
-    for row in rows:
-        contents.setdefault(row.test, set()).add(row.test_sha256)
-    return [
-        replace(row, test=f"{row.test}@{row.test_sha256[:4]}") if len(contents[row.test]) > 1 else row
-        for row in rows
-    ]
+    for name, sha256 in tests:
+        contents.setdefault(name, set()).add(sha256)
+    return {
+        (name, sha256): f"{name}@{sha256[:4]}" if len(found) > 1 else name
+        for name, found in contents.items()
+        for sha256 in found
+    }
 
 
-def _check_known(kind: str, names: Sequence[str] | None, known: set[str], separator: str) -> None:
+def check_known(kind: str, names: Sequence[str] | None, known: set[str], separator: str) -> None:
+    """That each of `names` is among the labels known.
+
+    Raises:
+        UsageError: one is not; the message lists what there is.
+    """
     for name in names or ():
         if not any(is_named(label, [name], separator) for label in known):
             raise UsageError(

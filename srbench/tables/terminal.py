@@ -1,9 +1,10 @@
 """A table for the terminal: block under block, metrics side by side as far as the width allows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table as RichTable
@@ -43,9 +44,7 @@ def terminal(table: Table, ci: bool, width: int | None) -> RenderableType:
     groups = [(block, group) for block in table.blocks for group in _groups(block)]
     layouts = [_Layout(ci, *step) for step in _STEPS]
     fitting = (
-        one
-        for one in layouts
-        if all(_fits(_part(table, block, [group], one), width) for block, group in groups)
+        one for one in layouts if all(_fits(table, block, [group], one, width) for block, group in groups)
     )
     layout = next(fitting, layouts[-1])
     constants = " · ".join(f"{name} {value}" for name, value in table.constants.items())
@@ -78,9 +77,9 @@ def _parts(table: Table, block: Block, layout: _Layout, width: int | None) -> li
     parts: list[list[list[Column]]] = []
     while waiting:
         group = waiting.pop(0)
-        if parts and _fits(_part(table, block, [*parts[-1], group], layout), width):
+        if parts and _fits(table, block, [*parts[-1], group], layout, width):
             parts[-1].append(group)
-        elif len(group) == 1 or _fits(_part(table, block, [group], layout), width):
+        elif len(group) == 1 or _fits(table, block, [group], layout, width):
             parts.append([group])
         else:
             middle = (len(group) + 1) // 2
@@ -88,11 +87,29 @@ def _parts(table: Table, block: Block, layout: _Layout, width: int | None) -> li
     return [_part(table, block, groups, layout) for groups in parts]
 
 
-def _fits(part: RichTable, width: int | None) -> bool:
-    return width is None or Measurement.get(_RULER, _RULER.options, part).maximum <= width
+def _fits(
+    table: Table, block: Block, groups: Sequence[list[Column]], layout: _Layout, width: int | None
+) -> bool:
+    if width is None:
+        return True
+    part = _part(table, block, groups, layout, _longest(block))
+    return Measurement.get(_RULER, _RULER.options, part).maximum <= width
 
 
-def _part(table: Table, block: Block, groups: Sequence[list[Column]], layout: _Layout) -> RichTable:
+def _longest(block: Block) -> set[int]:
+    """Rows that are as wide as all are: any of metrics, of other columns that with the longest text."""
+    columns = [[cell.text + cell.mark for cell in cells] for cells in zip(*block.names, strict=True)]
+    columns += [[one.text for one in block.verdicts]] if block.verdicts else []
+    return {max(range(len(column)), key=lambda at: cell_len(column[at])) for column in columns}
+
+
+def _part(
+    table: Table,
+    block: Block,
+    groups: Sequence[list[Column]],
+    layout: _Layout,
+    rows: Collection[int] | None = None,
+) -> RichTable:
     metrics = [
         _Verdicts(block)
         if group[0].metric == _VERDICT
@@ -108,6 +125,8 @@ def _part(table: Table, block: Block, groups: Sequence[list[Column]], layout: _L
         header = Text("\n".join([*blank, *metric.header]))
         part.add_column(header, no_wrap=metric.width is None, max_width=metric.width)
     for index, names in enumerate(block.names):
+        if rows is not None and index not in rows:
+            continue
         labels = [Text(cell.text + _raised(cell.mark)) for cell in names]
         part.add_row(*labels, *(metric.row(index) for metric in metrics))
     return part

@@ -106,7 +106,7 @@ def choose_engine(
 
     Processes that train together on a CPU share its threads: `threads`, or else as many as torch takes.
     """
-    native = _has_native_bf16(device)
+    native = has_native_bf16(device)
     resolved = ("bf16" if native else "fp32") if precision == "auto" else precision
     if resolved == "bf16" and not native:
         _log.warning(
@@ -180,7 +180,8 @@ def autocast_dtype(engine: Engine) -> torch.dtype | None:
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(engine.precision)
 
 
-def _has_native_bf16(device: torch.device) -> bool:
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether it multiplies bf16 itself: where it does not, bf16 is emulated, and slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":

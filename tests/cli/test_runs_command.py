@@ -1,12 +1,18 @@
 """`srbench runs`: the status of every run, and removing some."""
 
+import io
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 import typer
+from rich.console import Console
 from stored import bicubic, lapsrn, realistic, runs_in, scored, store
 from typer.testing import CliRunner
 
+from srbench.cli.run_watch import screen
 from srbench.cli.runs import app as runs_app
 from srbench.errors import StoreError, UsageError
 from srbench.spec import Origin
@@ -152,3 +158,36 @@ def test_rm_leaves_a_run_that_is_worked_on(tmp_path):
         result = invoke("rm", lapsrn().id, "--yes", "--results", str(tmp_path))
     assert isinstance(result.exception, StoreError)
     assert busy.run.exists()
+
+
+def test_watch_says_each_change_once_and_ends_by_ctrl_c_with_0(tmp_path):
+    paths = store(tmp_path, lapsrn(), status="interrupted", step=250)
+    line = [sys.executable, "-m", "srbench", "runs", "--watch", "--results", str(tmp_path)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == f"{paths.id} interrupted, 250/1,000 25%, –\n"
+        store(tmp_path, lapsrn(), status="failed", step=251, reason="The loss is NaN.")
+        assert process.stdout.readline() == f"{paths.id} failed, 251/1,000 25%, –: The loss is NaN.\n"
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=60)
+    assert (process.returncode, rest, said) == (0, "", "")
+
+
+def test_a_screen_has_those_at_work_first_and_says_how_many_there_are_more():
+    records = [
+        {"run": f"run-{number}", "name": None, "status": status, "step": number, "budget": 10,
+         "elapsed_s": 1.0, "updated": f"2025-06-0{number + 1}T00:00:00+00:00", "reason": None}
+        for number, status in enumerate(("done", "running", "done", "interrupted", "running"))
+    ]  # fmt: skip
+    console = Console(width=80, file=io.StringIO())
+    console.print(screen(records, 6, 80))
+    head, _, first, second, last = console.file.getvalue().splitlines()
+    assert head == "5 runs: 2 running, 1 interrupted, 2 done"
+    assert ("4/10" in first, "1/10" in second) == (True, True)
+    assert last.startswith("… and 3 more. Ctrl-C")
+
+
+def test_watch_goes_with_no_other_form(tmp_path):
+    realistic(tmp_path)
+    for option in ("--json", "--tree"):
+        result = invoke("--watch", option, "--results", str(tmp_path))
+        assert isinstance(result.exception, UsageError)

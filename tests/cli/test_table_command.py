@@ -4,7 +4,7 @@ import json
 
 import pytest
 import typer
-from stored import lapsrn, realistic, store
+from stored import lapsrn, realistic, scored, store
 from typer.testing import CliRunner
 
 from srbench.cli.table import table
@@ -88,6 +88,18 @@ def test_damaged_run_is_reported_and_the_rest_is_shown(tmp_path):
     assert result.exit_code == 1
     assert "sample ×4" in result.stdout
     assert "broken/run.json cannot be read" in result.stderr
+
+
+def test_long_blocks_show_the_best_and_say_how_to_see_all(tmp_path):
+    for seed in range(4):
+        store(tmp_path, lapsrn(seed=seed), scored(lapsrn(seed=seed), level=28 + seed))
+    arguments = ("--results", str(tmp_path))
+    short = invoke(*arguments, "--top", "1").stdout
+    assert "sample ×4: 1 of 4 rows are shown: the 1 best by PSNR y" in short
+    assert "--all every one" in " ".join(short.split())
+    assert invoke(*arguments).stdout == invoke(*arguments, "--top", "1", "--all").stdout != short
+    records = json.loads(invoke(*arguments, "--top", "1", "--format", "json").stdout)
+    assert {one["seed"] for one in records} == {0, 1, 2, 3}
 
 
 def test_help_teaches_what_is_compared():

@@ -31,6 +31,7 @@ BROKEN = {
     + registers("datasets", 'register("sample", "claimed:data")')
     + registers("metrics", 'register("ssim", "claimed:metric", better="higher")')
     + registers("degradations", 'register("bicubic", "claimed:degradation")')
+    + registers("executors", 'register("local", "claimed:executor")')
     + registers("commands", 'register("run", "claimed:run", help="Another run.")'),
     "double-entry-point": HOOK + registers("losses", 'register("namesake", lambda: None)'),
     "too-new": HOOK + "SRBENCH_API = 2\n" + registers("losses", 'register("newer", "x:y")'),

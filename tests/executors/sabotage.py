@@ -67,7 +67,7 @@ def run_finished(run):
 
 
 @hookimpl
-def run_failed(run, reason):
+def run_failed(run):
     note("failed", run.id, os.getpid())
 '''
 

@@ -38,7 +38,7 @@ def quick(monkeypatch):
 
 
 def moment(seconds_ago=0.0):
-    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds")
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
 
 
 def left_by(paths, host=ELSEWHERE, pid=7, seconds_ago=0.0):
@@ -46,7 +46,7 @@ def left_by(paths, host=ELSEWHERE, pid=7, seconds_ago=0.0):
     paths.lock.touch()
     name = {"host": host, "pid": pid, "since": moment(seconds_ago)}
     paths.lock_owner.write_text(json.dumps(name))
-    paths.lock_beat.write_text(moment(seconds_ago))
+    paths.lock_beat.write_text((datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat())
 
 
 def seconds_to_hold(paths):
@@ -215,3 +215,12 @@ def test_a_store_without_locks_is_shared_by_names_alone(paths, monkeypatch):
         monkeypatch.setattr(lease, "_HOST", ELSEWHERE)
         monkeypatch.setattr(lease, "STALE_S", 60)
         assert is_locked(paths)
+
+
+def test_a_dead_process_that_nobody_has_waited_for_holds_nothing():
+    """In a container without init, it stays in the table of processes for good."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    owner = lease.Owner(lease._HOST, process.pid, moment())
+    assert owner.is_alive is False
+    process.wait()

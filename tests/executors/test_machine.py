@@ -152,22 +152,20 @@ def is_alive(pid):
 LONG = ("--steps", "60", "--save-every", "0", "--jobs", "2")
 
 
-@pytest.mark.parametrize("to", ["the command", "all of them"])
-def test_a_signal_stops_all_with_75_and_the_same_line_ends_with_the_same_bits(
-    pictures, environment, tmp_path, to
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_signal_to_all_stops_all_with_75_and_the_same_line_ends_with_the_same_bits(
+    pictures, environment, tmp_path, number
 ):
+    """A scheduler signals every process of a job, and a terminal every one in front."""
     results = tmp_path / "results"
-    typed = line(pictures, results, f"{SOUND},l2", *LONG)
+    typed = line(pictures, results, SOUND, *LONG)
     process = subprocess.Popen(
         typed, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     begun(results, 2)
     working = at_work(results)
     assert len(working) == 2
-    if to == "the command":
-        process.send_signal(signal.SIGINT)
-    else:
-        os.killpg(process.pid, signal.SIGTERM)  # as a scheduler does, and as a terminal does with Ctrl-C
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 75, said
     assert said.count("everything is saved. Run the same command to go on.") == 2, said
@@ -175,7 +173,7 @@ def test_a_signal_stops_all_with_75_and_the_same_line_ends_with_the_same_bits(
     statuses = Counter(one["status"] for one in json.loads(command("runs --json", results, environment)))
     assert statuses["interrupted"] == 2
     subprocess.run(typed, check=True, env=environment, capture_output=True)
-    assert hashes(results) == serial(pictures, tmp_path / "serial", f"{SOUND},l2", 60)
+    assert hashes(results) == serial(pictures, tmp_path / "serial", SOUND, 60)
 
 
 def test_nobody_trains_on_when_the_command_is_killed(pictures, environment, tmp_path):

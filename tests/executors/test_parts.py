@@ -15,6 +15,7 @@ from small import picture_folder, settings, small_arguments, small_job, small_re
 
 from srbench.api import Outcome, hookimpl, run_job
 from srbench.errors import DivergedError, StoppedError, UsageError
+from srbench.evaluate.scoring import resolve_metrics
 from srbench.executors import process, queue, slots
 from srbench.executors.causes import cause_of
 from srbench.executors.machine import Machine
@@ -186,6 +187,23 @@ def test_jobs_and_settings_can_be_pickled(job):
     copy, how = pickle.loads(pickle.dumps((job, settings())))
     assert copy == job
     assert how == settings()
+
+
+def test_a_metric_goes_by_name_so_that_what_was_registered_need_not_be_picklable():
+    @hookimpl
+    def register_metrics(register):
+        register("closed", lambda sr, hr, power=1: sr, better="higher")
+
+    made = types.ModuleType("closed")
+    made.register_metrics = register_metrics
+    host().add(made, Plugin("closed", "closed-dist", "1.0"))
+    registry.cache_clear()
+    try:
+        active, _ = resolve_metrics(["closed:power=2"])
+        assert pickle.loads(pickle.dumps(active)) == active
+    finally:
+        host().manager.unregister(made)
+        registry.cache_clear()
 
 
 def test_what_a_fork_begins_from_crosses_as_it_is(job, tmp_path):

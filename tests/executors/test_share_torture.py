@@ -11,7 +11,7 @@ def test_eight_commands_under_kills_finish_each_of_forty_runs_once_with_the_seri
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # the plugin's folder joins it
-    found = share(commands=8, seeds=20, steps=60, kills=20, every_s=4.0, folder=tmp_path)
+    found = share(commands=8, seeds=20, steps=200, kills=20, every_s=4.0, folder=tmp_path)
     assert found.is_sound, found
     assert found.kills == 20
     assert found.handed_over > 0
