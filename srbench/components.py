@@ -12,11 +12,12 @@ from math import inf
 from typing import Any, Literal
 
 from srbench.builtin import COMMANDS
+from srbench.containment import contained
 from srbench.errors import MetricUnavailable, PluginError, SrbenchError, UsageError, did_you_mean
 from srbench.facts import DatasetFacts
 from srbench.faults import PASSED_ON, cause, one_line
 from srbench.parameters import called_with, checked, parameters_of
-from srbench.plugins import Plugin, printed_to_stderr
+from srbench.plugins import Plugin
 from srbench.types import CHANNELS, LAWS, Better, Channels, Law, Plane, Target
 
 Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "executor", "command"]
@@ -70,12 +71,18 @@ class Component:
         if not isinstance(self.target, str):
             return self.target
         what = f"The {self.kind} {self.name!r} of {self.plugin.dist}"
-        return typing.cast(Callable[..., Any], self._loaded(self.target, what))
+        found = self._loaded(self.target, what)
+        if not callable(found):
+            raise UsageError(
+                f"{what} cannot be loaded from {self.target} (it is {type(found).__name__}, and nothing that "
+                "can be called). Mend or uninstall that plugin."
+            )
+        return typing.cast(Callable[..., Any], found)
 
     def _loaded(self, target: Target, what: str) -> Any:
         """What an import string of this component's names."""
         try:
-            with printed_to_stderr():
+            with contained():
                 return resolve(target)
         except PASSED_ON:
             raise
@@ -95,7 +102,7 @@ class Component:
         """
         build = self.build
         try:
-            with printed_to_stderr():
+            with contained():
                 return build(**settings)
         except SrbenchError:
             raise
@@ -133,11 +140,23 @@ class Component:
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The user's parameters, in order; their annotations are resolved types."""
-        return parameters_of(self.build, _GIVEN[self.kind])
+        """The user's parameters, in order; their annotations are resolved types.
+
+        Raises:
+            UsageError: it cannot be loaded, or does not say what it takes.
+        """
+        build = self.build
+        try:
+            return parameters_of(build, _GIVEN[self.kind])
+        except (TypeError, ValueError) as error:  # classes and functions that are written in C
+            raise UsageError(
+                f"{self.title} does not say what it takes ({one_line(error)}). This is a fault of that "
+                "plugin: it has to register a function of Python's with annotated parameters."
+            ) from error
 
     def asks(self, *names: str) -> bool:
-        """Whether it asks for any of what the core passes, by parameter name."""
+        """Whether it asks for any of what the core passes, by parameter name; raises as `parameters` does."""
+        _ = self.parameters
         return any(name in inspect.signature(self.build).parameters for name in names)
 
     def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,7 @@ import contextlib
 import copy
 import importlib.metadata
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pluggy
 
 from srbench import __version__, hookspecs, oneoff
+from srbench.containment import contained
 from srbench.deprecations import warn_of_hooks
 from srbench.errors import did_you_mean
 from srbench.faults import PASSED_ON, cause, module_fault, one_line
@@ -127,7 +127,7 @@ class PluginHost:
         if unique in self._found:
             unique = f"{unique}#{len(self._found)}"
         try:
-            with printed_to_stderr():
+            with contained():
                 found = load()
                 error = module_fault(found)
             known = self.manager.get_name(found)
@@ -176,13 +176,6 @@ class PluginHost:
                 elif len({one.dist for one in meant}) > 1:
                     each = ", ".join(f"{one.dist}/{one.name}" for one in meant)
                     _log.warning("%s names %r, which means all of %s.", variable, word, each)
-
-
-@contextlib.contextmanager
-def printed_to_stderr() -> Iterator[None]:
-    """What a plugin prints as it loads goes to stderr: stdout carries results alone."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 @cache

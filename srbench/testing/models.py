@@ -284,8 +284,8 @@ def tiles(subject: Subject) -> None:
     try:
         if not model.sees_tiles(subject.settings):
             raise NotDemanded("It is registered as one that must see whole pictures.")
-    except UsageError as error:
-        raise Fault(f"Its tileable comes to no answer: {error}") from error
+    except UsageError as reason:
+        raise Fault(f"Its tileable comes to no answer: {reason}") from reason
     multiple, scale = multiple_of(subject), scales_of(model)[0]
     offset, tile = -(-16 // multiple) * multiple, -(-40 // multiple) * multiple
     whole = photograph(tile + 2 * offset, tile + 2 * offset, plane_seen(model))

@@ -9,7 +9,7 @@ from srbench.testing.conformance import Fault, Subject
 
 
 def left_out(component: Component, typed: str) -> str | None:
-    """What keeps a component from being checked with its defaults alone, and what to type; None: nothing does.
+    """Why a component is not checked with its defaults alone, and what to type; None: it is checked.
 
     What cannot be loaded, or fails in another way than by refusing, is checked: its report says so.
     """

@@ -319,6 +319,20 @@ def test_a_component_that_cannot_be_imported_says_so_when_it_is_used():
         _ = found.find("model", "ghost").build
 
 
+@pytest.mark.parametrize("target", [dict, "srbench.plugins:GROUP"])
+def test_a_target_that_says_nothing_of_what_it_takes_is_told_of(target):
+    @hookimpl
+    def register_losses(register):
+        register("odd", target)
+
+    odd = Registry(host_of((GOOD, module(register_losses=register_losses)))).find("loss", "odd")
+    said = "of good-dist does not say what it takes" if callable(target) else "nothing that can be called"
+    with pytest.raises(UsageError, match=said):
+        odd.settings({})
+    with pytest.raises(UsageError, match=said):
+        odd.asks("scale")
+
+
 def test_a_builder_that_fails_is_told_of_with_its_distribution_and_what_it_prints_goes_to_stderr(capsys):
     def broken(how: str = "odd"):
         sys.stdout.write("building\n")
