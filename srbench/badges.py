@@ -1,16 +1,15 @@
 """What `srbench plugins check` found of a component, as long as it is the same one. Loads no torch."""
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from srbench.components import Component
 from srbench.files import canonical_json, parse_json, read_regular, write_atomic
 from srbench.images.download import cache_dir
+from srbench.sources import find_module
 
 SCHEMA = 1
 """Of reports; docs/plugins/testing.md describes them."""
@@ -74,11 +73,7 @@ def _path(component: Component) -> Path:
 
 @cache
 def _package_sha256(package: str) -> str | None:
-    try:
-        loaded = sys.modules.get(package)
-        spec = getattr(loaded, "__spec__", None) or find_spec(package)
-    except (ImportError, ValueError):
-        return None
+    spec = find_module(package)
     if spec is None or spec.origin is None:
         return None
     origin = Path(spec.origin)

@@ -44,7 +44,7 @@ LEVELS = (
         "containment",
         "deprecations",
     ),
-    ("grammar", "parameters"),
+    ("grammar", "parameters", "sources"),
     ("hookspecs",),
     ("predict",),
     ("checkpoint", "store", "metrics", "images", "progress", "phases", "inference", "memory", "figures"),

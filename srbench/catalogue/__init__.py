@@ -2,10 +2,9 @@
 
 import importlib.metadata
 import math
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
 
 from srbench import __version__
@@ -14,6 +13,7 @@ from srbench.components import REGISTERED, Component
 from srbench.facts import DatasetFacts
 from srbench.plugins import GROUP, OWN
 from srbench.registry import Row, registry
+from srbench.sources import module_file
 from srbench.types import Target
 
 
@@ -65,7 +65,7 @@ def record(entry: Entry) -> dict[str, Any]:
         "plugin": plugin,
         "entry_point": entry_point,
         "target": target,
-        "source": source_of((target or entry_point or "").partition(":")[0]),
+        "source": _text(module_file((target or entry_point or "").partition(":")[0])),
         "checked": badge(component) if component else "",
         "registered": declared(component) if component else {},
     }
@@ -96,31 +96,8 @@ def text_of(target: Target) -> str:
     return f"{owner.__module__}:{owner.__qualname__}"
 
 
-def source_of(module: str) -> str | None:
-    """The file of a module, found without importing it or its packages; None: there is none."""
-    path: Sequence[str] | None = None
-    spec: ModuleSpec | None = None
-    name = ""
-    for part in module.split("."):
-        name = f"{name}.{part}" if name else part
-        spec = _spec(name, path)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or ())
-    return spec.origin if spec and spec.has_location else None
-
-
-def _spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-    # importlib.util.find_spec would import the packages above, which may load torch.
-    if not name:
-        return None
-    if name in sys.modules:
-        return getattr(sys.modules[name], "__spec__", None)
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, path)
-        if spec is not None:
-            return spec
-    return None
+def _text(file: Path | None) -> str | None:
+    return None if file is None else str(file)
 
 
 def _entry_points() -> dict[tuple[str, str], str]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from srbench.components import Component, Kind
 from srbench.errors import UsageError
+from srbench.faults import PASSED_ON, one_line
 from srbench.grammar import parse_term
 from srbench.registry import registry
 
@@ -155,8 +156,10 @@ def examine(subject: Subject) -> Iterator[Finding]:
             state, text = "skipped", str(reason)
         except Fault as fault:
             state, text = "failed", str(fault)
-        except Exception as error:
-            state, text = "failed", f"{type(error).__name__}: {error}"
+        except PASSED_ON:
+            raise
+        except BaseException as error:  # a component that ends the program ends its check alone
+            state, text = "failed", one_line(error)
         yield Finding(check.name, state, text, time.monotonic() - began)
 
 

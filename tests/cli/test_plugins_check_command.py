@@ -147,6 +147,19 @@ def test_what_refuses_its_own_defaults_is_named_and_left_out(register, monkeypat
     assert check(monkeypatch, "--json") == 1
 
 
+def test_a_component_that_ends_the_program_ends_its_own_checks_alone(register, monkeypatch, capsys):
+    class Quits(Upsample):
+        """Leaves."""
+
+        def forward(self, lr):
+            raise SystemExit("bye")
+
+    register("model", "quits", Quits, trainable=False)
+    assert check(monkeypatch, "quits", "--json") == 1
+    (report,) = json.loads(capsys.readouterr().out)
+    assert "SystemExit: bye" in {one["text"] for one in report["findings"] if one["state"] == "failed"}
+
+
 def test_a_name_that_two_plugins_claim_is_checked_once_it_is_said_whose(register, monkeypatch, capsys):
     register("trainer", "l1", lambda: None)  # losses and trainers have their names in common
     assert check(monkeypatch, "l1") == 2

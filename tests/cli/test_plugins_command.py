@@ -10,7 +10,7 @@ from small import srbench
 
 import srbench as package
 from srbench.badges import SCHEMA, source_sha256, write_report
-from srbench.catalogue import source_of
+from srbench.sources import module_file
 from srbench.catalogue.detail import type_text
 from srbench.components import KINDS
 from srbench.plugins import host
@@ -206,7 +206,7 @@ def test_records_have_all_that_was_registered_and_import_nothing(said, folder):
     public = found["dataset", "set5", "srbench-harness"]
     assert public["registered"]["facts"] == "srbench_datasets.facts:SET5"
     assert {one["source"] for one in found.values() if one["kind"] == "model"} >= {
-        source_of("srbench_lapsrn.network")
+        str(module_file("srbench_lapsrn.network"))
     }
 
 
