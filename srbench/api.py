@@ -1,5 +1,6 @@
 """All that a plugin may import. What is not listed here may change without notice."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from srbench.components import resolve
@@ -110,8 +111,24 @@ _LAZY = {
 }
 
 
+def _deprecated(name: str) -> str:
+    """Where a name is now that goes away, said to who asks for it."""
+    from srbench.deprecations import warn_of_name
+    from srbench.plugins import distribution_of
+
+    asker = sys._getframe(2)
+    file = asker.f_code.co_filename
+    return warn_of_name(
+        name, distribution_of(asker.f_globals.get("__name__", "")) or file, file, asker.f_lineno
+    )
+
+
 def __getattr__(name: str) -> object:
     """Parts that load torch come on first use, so that a plugin module stays cheap to import."""
     if name in _LAZY:
         return resolve(_LAZY[name])
+    from srbench.deprecations import NAMES
+
+    if name in NAMES:
+        return resolve(_deprecated(name))
     raise AttributeError(f"module 'srbench.api' has no attribute {name!r}")

@@ -13,7 +13,7 @@ from srbench.files import canonical_json, parse_json, read_regular, write_atomic
 from srbench.images.download import cache_dir
 
 SCHEMA = 1
-"""Of reports; docs/plugins.md describes them."""
+"""Of reports; docs/plugins/testing.md describes them."""
 
 _FOLDER = "checked"
 

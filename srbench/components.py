@@ -12,11 +12,12 @@ from math import inf
 from typing import Any, Literal
 
 from srbench.builtin import COMMANDS
+from srbench.containment import contained
 from srbench.errors import MetricUnavailable, PluginError, SrbenchError, UsageError, did_you_mean
 from srbench.facts import DatasetFacts
 from srbench.faults import PASSED_ON, cause, one_line
 from srbench.parameters import called_with, checked, parameters_of
-from srbench.plugins import Plugin, printed_to_stderr
+from srbench.plugins import Plugin
 from srbench.types import CHANNELS, LAWS, Better, Channels, Law, Plane, Target
 
 Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "executor", "command"]
@@ -70,12 +71,18 @@ class Component:
         if not isinstance(self.target, str):
             return self.target
         what = f"The {self.kind} {self.name!r} of {self.plugin.dist}"
-        return typing.cast(Callable[..., Any], self._loaded(self.target, what))
+        found = self._loaded(self.target, what)
+        if not callable(found):
+            raise UsageError(
+                f"{what} cannot be loaded from {self.target} (it is {type(found).__name__}, and nothing that "
+                "can be called). Mend or uninstall that plugin."
+            )
+        return typing.cast(Callable[..., Any], found)
 
     def _loaded(self, target: Target, what: str) -> Any:
         """What an import string of this component's names."""
         try:
-            with printed_to_stderr():
+            with contained():
                 return resolve(target)
         except PASSED_ON:
             raise
@@ -89,12 +96,13 @@ class Component:
         """Build the component with settings that `settings()` has checked.
 
         Raises:
-            UsageError: the builder itself refuses a value, or lacks something here, with its reason.
+            UsageError: the builder itself refuses a value, or lacks something here, with its reason; or
+                memory is short.
             PluginError: it fails in another way.
         """
         build = self.build
         try:
-            with printed_to_stderr():
+            with contained():
                 return build(**settings)
         except SrbenchError:
             raise
@@ -105,6 +113,13 @@ class Component:
         except ValueError as error:
             raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
         except Exception as error:
+            from srbench.memory import is_out_of_memory  # which loads torch, as what was built has
+
+            if is_out_of_memory(error):
+                raise UsageError(
+                    f"{self.kind.capitalize()} {self.name!r} does not fit into memory with these settings. "
+                    "Take smaller ones."
+                ) from error
             raise self.broken("cannot be built", error) from error
 
     def broken(self, what: str, error: Exception) -> PluginError:
@@ -125,11 +140,23 @@ class Component:
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The user's parameters, in order; their annotations are resolved types."""
-        return parameters_of(self.build, _GIVEN[self.kind])
+        """The user's parameters, in order; their annotations are resolved types.
+
+        Raises:
+            UsageError: it cannot be loaded, or does not say what it takes.
+        """
+        build = self.build
+        try:
+            return parameters_of(build, _GIVEN[self.kind])
+        except (TypeError, ValueError) as error:  # classes and functions that are written in C
+            raise UsageError(
+                f"{self.title} does not say what it takes ({one_line(error)}). This is a fault of that "
+                "plugin: it has to register a function of Python's with annotated parameters."
+            ) from error
 
     def asks(self, *names: str) -> bool:
-        """Whether it asks for any of what the core passes, by parameter name."""
+        """Whether it asks for any of what the core passes, by parameter name; raises as `parameters` does."""
+        _ = self.parameters
         return any(name in inspect.signature(self.build).parameters for name in names)
 
     def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +176,7 @@ class Model(Component):
     channels: Channels = "rgb"
     trainable: bool = True
     size_multiple: int | Target = 1
-    tileable: bool = True
+    tileable: bool | Target = True
     reader: Target | None = None
     recipes: Mapping[str, Mapping[str, Any] | Target] = field(default_factory=dict)
     terms: Target | None = None
@@ -163,6 +190,16 @@ class Model(Component):
         if isinstance(self.size_multiple, int):
             return self.size_multiple
         return int(self._asked(self.size_multiple, settings))
+
+    def sees_tiles(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a picture may be put through it in tiles.
+
+        Raises:
+            UsageError: the settings cannot be.
+        """
+        if isinstance(self.tileable, bool):
+            return self.tileable
+        return bool(self._asked(self.tileable, settings))
 
     def recipe(self, name: str, settings: Mapping[str, Any], scale: int) -> dict[str, Any]:
         """The recipe `name`, which the model has.
@@ -346,7 +383,7 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
     """
     if not isinstance(name, str) or not re.fullmatch(r"[^\W\d][\w.-]*", name):
         raise ValueError(f"the name {name!r} must be one word of letters, digits, - . and _, a letter first")
-    if not callable(target) and not _is_import_string(target):
+    if not _is_target(target):
         raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
     cls = _CLASSES[kind]
     known = {field.name for field in fields(cls)} - {field.name for field in fields(Component)}
@@ -360,8 +397,13 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
     if values.get("channels", "rgb") not in CHANNELS:
         raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
     better = values.get("better")
-    if kind == "metric" and not (better in _DIRECTIONS or callable(better) or _is_import_string(better)):
+    if kind == "metric" and not (better in _DIRECTIONS or _is_target(better)):
         raise ValueError("better must be 'higher', 'lower' or 'neither', or a function that says which")
+    multiple, tileable = values.get("size_multiple", 1), values.get("tileable", True)
+    if not (isinstance(multiple, int) or _is_target(multiple)):
+        raise ValueError("size_multiple must be a whole number, or a function of the settings that gives it")
+    if not (isinstance(tileable, bool) or _is_target(tileable)):
+        raise ValueError("tileable must be True or False, or a function of the settings that says which")
     for plane in values.get("planes", ()):
         if plane not in ("r", "g", "b", "y", "rgb"):
             raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
@@ -405,8 +447,9 @@ def _check_bounds(bounds: object) -> None:
     raise ValueError(f"bounds are the least and the greatest value that there can be, not {bounds!r}")
 
 
-def _is_import_string(target: object) -> bool:
-    return isinstance(target, str) and target.count(":") == 1
+def _is_target(target: object) -> bool:
+    """Whether it is a callable, or has the form of an import string."""
+    return callable(target) or (isinstance(target, str) and target.count(":") == 1)
 
 
 def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:

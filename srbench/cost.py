@@ -100,7 +100,7 @@ def _measure_run(run: StoredRun, device: torch.device, check: Callable[[], None]
             spec.network_channels,
             spec.scale,
             model.padded_to(spec.model.params),
-            model.tileable,
+            model.sees_tiles(spec.model.params),
             device,
             called=model.title,
         ),

@@ -39,12 +39,12 @@ def register_models(register: RegisterModel) -> None:
 
     Args of `register`: `scales` the run scales it can do (None: any); `channels` the default `--channels`;
     `trainable=False` for a baseline without weights; `size_multiple`: LR sides are padded to a multiple of
-    it, or a function of the settings that says so; `tileable=False` for a network that must see whole
-    pictures, which then refuses `--tile`; `reader` for `srbench eval --weights`, below; `recipes` name →
-    settings (`loss`, `steps` or `epochs`, `batch`, `patch`, `optimizer`, `lr`, `schedule`, `clip`, `ema`), or
-    a function of the model's settings and `scale` that returns them, of which `default` is used unless
-    `--recipe` says otherwise; `terms` a function of the settings, `planes` and `scale` that returns what a
-    user is told before use, such as a licence.
+    it, or a function of the settings that says so; `tileable=False`, or such a function, for a network that
+    must see whole pictures, which then refuses `--tile`; `reader` for `srbench eval --weights`, below;
+    `recipes` name → settings (`loss`, `steps` or `epochs`, `batch`, `patch`, `optimizer`, `lr`, `schedule`,
+    `clip`, `ema`), or a function of the model's settings and `scale` that returns them, of which `default` is
+    used unless `--recipe` says otherwise; `terms` a function of the settings, `planes` and `scale` that
+    returns what a user is told before use, such as a licence.
 
     `reader`, or its import string: `read(path, planes, scale, **params)` makes of a foreign weights file the
     state dict of one network built with the same arguments, or a `srbench.api.ForeignModel` where the file

@@ -14,7 +14,14 @@ class MemoryShortError(Exception):
     """A picture would not fit into memory whole; the caller takes tiles."""
 
 
-_SAID = ("DefaultCPUAllocator: can't allocate memory", "std::bad_alloc", "Cannot allocate memory")
+_SAID = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+    # More than any machine has: sizes whose bytes, or which themselves, are no 64-bit numbers.
+    "Storage size calculation overflowed",
+    "Overflow when unpacking long",
+)
 """What errors say that have no type of their own."""
 
 
@@ -22,7 +29,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory, of the machine or of a GPU, could not be had."""
     if isinstance(error, MemoryError | MemoryShortError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError | OSError) and any(text in str(error) for text in _SAID)
+    return isinstance(error, RuntimeError | OSError | TypeError) and any(text in str(error) for text in _SAID)
 
 
 def peak_bytes(function: Callable[[], object]) -> int:

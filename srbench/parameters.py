@@ -21,7 +21,7 @@ def parameters_of(
     """
     try:
         hints = typing.get_type_hints(function)
-    except (NameError, TypeError):
+    except Exception:  # a name that is not there, alone or in a module; text that is no Python
         hints = {}
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {
@@ -99,6 +99,12 @@ def _value(label: str, parameter: inspect.Parameter, typed: Mapping[str, Any]) -
         raise UsageError(
             f"{label} cannot take {parameter.name}={value!s}: {error.errors()[0]['msg']}. "
             f"It wants {_type_name(parameter.annotation)}."
+        ) from error
+    except (pydantic.PydanticUserError, NameError, AttributeError, SyntaxError) as error:
+        raise UsageError(
+            f"{label} cannot take {parameter.name}={value!s}: its annotation "
+            f"{_type_name(parameter.annotation)} is no type that text can be made into. This is a fault of "
+            "that plugin."
         ) from error
 
 

@@ -4,8 +4,7 @@ import contextlib
 import copy
 import importlib.metadata
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import pluggy
 
 from srbench import __version__, hookspecs, oneoff
+from srbench.containment import contained
+from srbench.deprecations import warn_of_hooks
 from srbench.errors import did_you_mean
 from srbench.faults import PASSED_ON, cause, module_fault, one_line
 from srbench.parameters import called_with
@@ -126,13 +127,14 @@ class PluginHost:
         if unique in self._found:
             unique = f"{unique}#{len(self._found)}"
         try:
-            with printed_to_stderr():
+            with contained():
                 found = load()
                 error = module_fault(found)
             known = self.manager.get_name(found)
             if error is None and known is not None:
                 error = f"its module is that of {known} and is loaded once"
             if error is None:
+                warn_of_hooks(found, plugin.dist)
                 self.manager.register(found, name=unique)
         except PASSED_ON:
             raise
@@ -176,13 +178,6 @@ class PluginHost:
                     _log.warning("%s names %r, which means all of %s.", variable, word, each)
 
 
-@contextlib.contextmanager
-def printed_to_stderr() -> Iterator[None]:
-    """What a plugin prints as it loads goes to stderr: stdout carries results alone."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
-
-
 @cache
 def host() -> PluginHost:
     """The process's plugins: the core's own, the entry points of the group `srbench` by name, and files.
@@ -197,6 +192,15 @@ def host() -> PluginHost:
     plugins.add(builtin, Plugin("builtin", OWN, __version__))
     plugins.load(sorted(_entry_points(), key=lambda point: (point.name, point.value)), selection)
     return plugins
+
+
+def distribution_of(module: str) -> str | None:
+    """The distribution of the plugin whose package a module is of; None where no installed plugin is."""
+    package = module.partition(".")[0]
+    for point in _entry_points():
+        if point.value.partition(":")[0].partition(".")[0].strip() == package:
+            return _name_and_version(point.dist)[0]
+    return None
 
 
 def _entry_points() -> list[importlib.metadata.EntryPoint]:

@@ -6,9 +6,11 @@ from functools import cache, partial
 from typing import Any
 
 from srbench.components import REGISTERED, Component, Kind, Metric, describe, plural
+from srbench.containment import contained
+from srbench.deprecations import warn_of_options
 from srbench.errors import UsageError, did_you_mean
 from srbench.faults import PASSED_ON
-from srbench.plugins import OWN, Plugin, PluginHost, host, printed_to_stderr
+from srbench.plugins import OWN, Plugin, PluginHost, host
 from srbench.selection import canonical
 from srbench.types import Target
 
@@ -55,7 +57,8 @@ class Registry:
         collected: list[Component] = []
         refused: list[Row] = []
 
-        def register(kind: Kind, name: str, target: Target, **options: Any) -> None:
+        def register(kind: Kind, by: Callable[..., None], name: str, target: Target, **options: Any) -> None:
+            warn_of_options(f"register_{plural(kind)}", options, plugin.dist, by)
             try:
                 if any(one.name == name and one.kind in _sharing(kind) for one in collected):
                     raise ValueError("this plugin has given that name before")
@@ -64,9 +67,9 @@ class Registry:
                 refused.append(Row(kind, str(name), plugin.dist, plugin.version, f"refused: {error}"))
 
         try:
-            with printed_to_stderr():
+            with contained():
                 for kind, register_all in hooks:
-                    register_all(register=partial(register, kind))
+                    register_all(register=partial(register, kind, register_all))
         except PASSED_ON:
             raise
         except BaseException as error:

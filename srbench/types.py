@@ -122,7 +122,7 @@ class RegisterModel(Protocol):
         channels: Channels = "rgb",
         trainable: bool = True,
         size_multiple: int | Target = 1,
-        tileable: bool = True,
+        tileable: bool | Target = True,
         reader: Target | None = None,
         recipes: Mapping[str, Mapping[str, Any] | Target] | None = None,
         terms: Target | None = None,

@@ -56,10 +56,16 @@ json.dump(said, sys.stdout)
 """
 
 
-def say(path: Path, lines: Sequence[Sequence[str]], cwd: Path, **environment: str) -> list[Said]:
+def say(
+    path: Path,
+    lines: Sequence[Sequence[str]],
+    cwd: Path,
+    python: str | Path = sys.executable,
+    **environment: str,
+) -> list[Said]:
     """Command lines, one after another in one new process that has `path` among its packages."""
     done = subprocess.run(
-        [sys.executable, "-c", _DRIVER],
+        [str(python), "-c", _DRIVER],
         input=json.dumps(lines), cwd=cwd, capture_output=True, text=True,
         env=environment_with(path, **environment),
     )  # fmt: skip

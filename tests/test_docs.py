@@ -62,7 +62,7 @@ def code_words(text):
 
 def test_every_hook_has_a_heading_with_its_signature_and_there_is_no_other():
     expected = {f"{name}({', '.join(inspect.signature(hook).parameters)})" for name, hook in HOOKS.items()}
-    assert set(re.findall(r"^### (.+)$", page("hooks.md"), re.M)) == expected
+    assert set(re.findall(r"^### (.+)$", page("plugins/hooks.md"), re.M)) == expected
 
 
 @pytest.mark.parametrize("hook", [name for name in HOOKS if name.startswith("register_")])
@@ -76,10 +76,19 @@ def test_the_register_callable_of_a_hook_is_shown_as_it_is(hook):
         if name != "self"
     ]
     shown = f"register{signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)}"
-    text = page("hooks.md").partition(f"### {hook}(register)")[2].partition("\n### ")[0]
+    text = page("plugins/hooks.md").partition(f"### {hook}(register)")[2].partition("\n### ")[0]
     assert shown.replace("'", '"') in text
-    words = code_words(text)
-    assert not {one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY} - words
+    asked = re.findall(r"`(\w+)", without_code(text))  # also of `build(planes, scale)`
+    assert not {one.name for one in parameters} - {*asked, "name"}  # which all have: it is said once
+
+
+@pytest.mark.parametrize("hook", [name for name in HOOKS if not name.startswith("register_")])
+def test_every_argument_of_an_event_is_explained(hook):
+    """Under its own heading, or for all of them under Events."""
+    signature = ", ".join(inspect.signature(HOOKS[hook]).parameters)
+    own = section("plugins/hooks.md", f"### {hook}({signature})")
+    shared = section("plugins/hooks.md", "## Events").partition("\n### ")[0]
+    assert set(inspect.signature(HOOKS[hook]).parameters) <= code_words(own) | code_words(shared)
 
 
 # Command line
@@ -179,7 +188,9 @@ def test_every_metric_has_a_heading_its_direction_unit_settings_and_facts(name):
 
 @pytest.mark.parametrize("kind", ["loss", "dataset", "metric", "degradation"])
 def test_every_promise_of_a_kind_has_a_row_and_there_is_no_other(kind):
-    rows = re.findall(r"^\| ([^|`]+) \|", section("plugins.md", f"### What a {kind} promises"), re.M)
+    rows = re.findall(
+        r"^\| ([^|`]+) \|", section("plugins/components.md", f"### What a {kind} promises"), re.M
+    )
     assert ", ".join(rows[1:]) == ", ".join(check.name for check in checks_of(kind))
 
 
@@ -215,8 +226,8 @@ def slug(heading):
 
 @pytest.mark.parametrize(
     "source",
-    [*sorted(DOCS.glob("*.md")), *(ROOT / one for one in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))],
-    ids=lambda path: path.name,
+    [*sorted(DOCS.rglob("*.md")), *(ROOT / one for one in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_every_relative_link_leads_somewhere(source):
     text = without_code(source.read_text(encoding="utf-8"))
@@ -301,7 +312,7 @@ def test_what_scripts_read_is_named_in_results(run, monkeypatch, capsys):
 
 
 def test_json_examples_in_the_pages_are_json():
-    for path in DOCS.glob("*.md"):
+    for path in DOCS.rglob("*.md"):
         for block in re.findall(r"^```json\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S):
             json.loads(block)
 
@@ -349,7 +360,7 @@ def test_the_tree_in_architecture_names_every_module_and_no_other():
 def test_every_public_name_of_the_api_is_explained_and_no_other_is():
     cells = [
         line.split("|")[1]
-        for line in section("plugins.md", "## What may be imported").splitlines()
+        for line in section("plugins/api.md", "## What may be imported").splitlines()
         if "|" in line
     ]
     assert code_words("\n".join(cells)) == set(api.__all__)
@@ -357,6 +368,7 @@ def test_every_public_name_of_the_api_is_explained_and_no_other_is():
         *api.__all__,
         "TYPE_CHECKING",
         "resolve",
+        "sys",
     }
     assert all(getattr(api, name) is not None for name in api.__all__)
 
@@ -365,11 +377,12 @@ def test_every_public_name_of_the_api_is_explained_and_no_other_is():
 
 
 def tutorial_files():
-    """Path → text of the files that docs/plugins.md writes; `(more)` after a path adds to its file."""
+    """Path → text of the files that components.md and testing.md write; `(more)` after a path adds to it."""
     files = {}
-    for language, block in re.findall(r"^```(python|toml)\n(.*?)^```", page("plugins.md"), re.M | re.S):
+    text = page("plugins/components.md") + page("plugins/testing.md")
+    for language, block in re.findall(r"^```(python|toml)\n(.*?)^```", text, re.M | re.S):
         match = re.match(r"# (\S+)( \(more\))?\n", block)
-        assert match, f"this {language} block of docs/plugins.md begins with no '# path':\n{block}"
+        assert match, f"this {language} block of docs/plugins/ begins with no '# path':\n{block}"
         path, more = match[1], match[2]
         assert bool(more) == (path in files), f"{path}: the first block is whole, later ones say (more)"
         files[path] = files.get(path, "") + ("\n\n" if more else "") + block[match.end() :]
@@ -406,7 +419,7 @@ def components(tutorial):
 
 
 def test_the_tutorial_s_loss_takes_thirty_lines_or_less():
-    first = page("plugins.md").partition("### What a loss is called with")[0]
+    first = page("plugins/components.md").partition("### What a loss is called with")[0]
     blocks = re.findall(r"^```python\n# \S+\n(.*?)^```", first, re.M | re.S)
     assert sum(len(block.strip().splitlines()) for block in blocks) <= 30
 
@@ -505,6 +518,6 @@ def test_the_tutorial_s_tests_pass_in_an_author_s_pytest(tutorial, tmp_path):
 def test_every_key_of_a_report_is_named_in_plugins(monkeypatch, capsys):
     assert run_srbench(["plugins", "check", "bicubic", "--kind", "model", "--json"], monkeypatch) == 0
     (report,) = json.loads(capsys.readouterr().out)
-    assert code_words(section("plugins.md", "### Reports and badges")) >= keys_of(
+    assert code_words(section("plugins/testing.md", "## Reports and badges")) >= keys_of(
         report, inside=("findings",)
     )

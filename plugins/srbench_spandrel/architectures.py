@@ -32,6 +32,8 @@ class Architecture:
             or pads in a way of its own.
         smallest: LR sides that it needs at least.
         patch: side of an LR patch in the authors' training.
+        whole: sizes that must see whole pictures, `None` for a network of one size: attention or means go
+            over all of it, or it looks too far. By the check `tiles` of `srbench plugins check`.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Architecture:
     multiple: int = 1
     smallest: int = 1
     patch: int = 64
+    whole: tuple[str | None, ...] = ()
 
 
 def _blocks(count: int, depth: int = 6, heads: int = 6, name: str = "depths") -> dict[str, Any]:
@@ -82,6 +85,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         },
         {"img_size": 64, "window_size": 16},
         smallest=16,
+        whole=("light", "classical"),
     ),
     "compact": Architecture(
         "Compact",
@@ -99,6 +103,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "Li et al. 2023, arXiv:2308.05022; options/train/CRAFT of AVC2-UESTC/CRAFT-SR",
         common={**_blocks(4, 2), "embed_dim": 48, "mlp_ratio": 2, "window_size": 16},
         smallest=16,
+        whole=(None,),
     ),
     "dat": Architecture(
         "DAT",
@@ -226,6 +231,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         planes=("n_colors",),
         patch=48,
         one_plane={"norm": False},
+        whole=(None,),
     ),
     "rgt": Architecture(
         "RGT",
@@ -235,6 +241,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         {"s": _blocks(6, name="depth"), "base": _blocks(8, name="depth")},
         {"img_size": 64, "embed_dim": 180, "mlp_ratio": 2, "split_size": [8, 32], "c_ratio": 0.5},
         smallest=16,
+        whole=("s", "base"),
     ),
     "safmn": Architecture(
         "SAFMN",
@@ -247,6 +254,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         planes=(),
         one_plane=None,
         smallest=8,
+        whole=("base", "l"),
     ),
     "seemore": Architecture(
         "SeemoRe",
@@ -262,6 +270,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         scale="scale",
         one_plane=None,
         smallest=16,
+        whole=("l",),
     ),
     "span": Architecture(
         "SPAN",
@@ -334,6 +343,11 @@ def settings_of(arch: str, size: str | None) -> dict[str, Any]:
 def size_multiple(arch: str | None = None) -> int:
     """What LR sides are padded to a multiple of."""
     return 1 if arch is None else described(arch).multiple
+
+
+def tileable(arch: str | None = None, size: str | None = None) -> bool:
+    """Whether a picture may be put through it in tiles."""
+    return arch is None or size not in described(arch).whole
 
 
 def recipe(scale: int, arch: str | None = None, size: str | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ def register_models(register: Callable[..., None]) -> None:
         "spandrel",
         "srbench_spandrel.network:build",
         size_multiple="srbench_spandrel.architectures:size_multiple",
+        tileable="srbench_spandrel.architectures:tileable",
         recipes={"default": "srbench_spandrel.architectures:recipe"},
         terms="srbench_spandrel.terms:terms",
         reader="srbench_spandrel.model:read",

@@ -141,6 +141,7 @@ def answered(component: Component) -> dict[str, Any]:
     if isinstance(component, Model):
         scale = (component.scales or (4,))[0]
         said["size_multiple"] = _answer(lambda: component.padded_to(defaults), said["size_multiple"])
+        said["tileable"] = _answer(lambda: component.sees_tiles(defaults), said["tileable"])
         for name, recipe in said["recipes"].items():
             said["recipes"][name] = _answer(partial(component.recipe, name, defaults, scale), recipe)
         said["terms"] = _answer(lambda: component.told({}), said["terms"])

@@ -88,8 +88,9 @@ LpipsWeights = Annotated[
         "--lpips-weights",
         metavar="DIR",
         rich_help_panel="Scoring",
-        help="Folder with LPIPS backbone weights (alexnet-owt-7be5be79.pth, squeezenet1_1-…, vgg16-…). "
-        "Default: SRBENCH_LPIPS_WEIGHTS, else the cache, else a verified download.",
+        help="Folder with published weights and statistics that metrics and losses need: of LPIPS and VGG "
+        "(alexnet-owt-7be5be79.pth, squeezenet1_1-…, vgg16-…, vgg19-…), DISTS, ST-LPIPS and NIQE. Default: "
+        "SRBENCH_LPIPS_WEIGHTS, else the cache, else a verified download.",
     ),
 ]
 SaveImages = Annotated[

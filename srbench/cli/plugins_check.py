@@ -1,6 +1,5 @@
 """`srbench plugins check`: whether components keep the promises of their kind."""
 
-import inspect
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,7 +61,7 @@ def check(
         bool, typer.Option("--all", help="In place of names: all that there is, srbench's own too.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Reports for scripts, as docs/plugins.md describes them.")
+        bool, typer.Option("--json", help="Reports for scripts, as docs/plugins/testing.md describes them.")
     ] = False,
 ) -> None:
     """Check that components keep the promises of their kind; exit code 1 where one does not.
@@ -82,6 +81,10 @@ def check(
     from srbench.testing.report import passed, report, verdict
 
     chosen = list(_named(names, kind) if names else _installed(kind, everything=everything))
+    if not chosen:
+        raise UsageError(
+            "Nothing was checked, since nothing can be without a setting. Name one, as was said."
+        )
     reports, failed = [], 0
     console = Console(highlight=False)
     total = sum(len(promises_of(component.kind)) for component, _ in chosen)
@@ -119,18 +122,20 @@ def _named(names: list[str], kind: Kind | None) -> Iterator[tuple["Component", s
     for typed in names:
         name = parse_term(typed).name
         bare = name.rpartition("/")[2]
-        kinds = [kind] if kind else [one for one in KINDS if bare in known[one]]
+        kinds = [kind] if kind else [one for one in KINDS if registry().has(one, name)]
         if not kinds:
             near = did_you_mean(bare, {one for found in known.values() for one in found})
             raise UsageError(f"Nothing is named {name!r}.{near} srbench plugins lists all.")
         for one in kinds:
+            registry().check_typed(one, name)
             yield registry().find(one, name), typed
 
 
 def _installed(kind: Kind | None, *, everything: bool) -> Iterator[tuple["Component", str]]:
-    """What plugins have; what cannot be built without settings is named and left out."""
+    """What plugins have; what cannot be built with its defaults is named and left out."""
     from srbench.components import KINDS
     from srbench.registry import registry
+    from srbench.testing.sweep import left_out
 
     builtin = registry().plugins.plugins[0].dist
     found = [
@@ -145,24 +150,12 @@ def _installed(kind: Kind | None, *, everything: bool) -> Iterator[tuple["Compon
             "check lapsrn:features=4, or take --all."
         )
     for component in found:
-        typed = registry().spelling(component)
-        needed = _needed(component)
-        if needed:
-            _log.warning(
-                "The %s %s is not checked: it needs a setting. Name it: srbench plugins check %s:%s=…",
-                component.kind, typed, typed, needed,
-            )  # fmt: skip
-            continue
-        yield component, typed
-
-
-def _needed(component: "Component") -> str | None:
-    """A setting without which it cannot be; None also where it cannot be loaded, which its check says."""
-    try:
-        parameters = component.parameters.values()
-    except UsageError:
-        return None
-    return next((one.name for one in parameters if one.default is inspect.Parameter.empty), None)
+        typed = registry().typing(component)
+        reason = left_out(component, typed)
+        if reason is None:
+            yield component, typed
+        else:
+            _log.warning("The %s %s is not checked: %s", component.kind, typed, reason)
 
 
 def _findings(component: "Component", typed: str) -> Iterator["Finding"]:

@@ -77,7 +77,8 @@ def network_upscaler_of(
     if spec.source is None:
         model: Model = registry().find("model", spec.model.name)
         tell_terms(spec)
-        multiple, tileable, called = model.padded_to(spec.model.params), model.tileable, model.title
+        params, called = spec.model.params, model.title
+        multiple, tileable = model.padded_to(params), model.sees_tiles(params)
         step, networks = _trained(spec, paths, device)
     elif spec.source.kind == "pictures":
         raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")

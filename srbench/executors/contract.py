@@ -30,7 +30,7 @@ class Settings:
         allow_missing: score the pictures of a folder that are there.
         processes: how many train a run together.
         threads: CPU threads of a run that starts now; None: all that torch takes.
-        lpips_weights: folder to look for weights of LPIPS in first.
+        lpips_weights: folder to look for published weights of metrics and losses in first.
     """
 
     device: str | torch.device

@@ -110,7 +110,7 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int,
     if settings.lpips_weights is not None:
         set_weights_dir(settings.lpips_weights)
     if spec.source is None:  # before anything is trained; a file may say otherwise of itself
-        check_tileable(registry().find("model", spec.model.name).tileable, inference)
+        check_tileable(registry().find("model", spec.model.name).sees_tiles(spec.model.params), inference)
     record = read_record(paths)
     if record is not None and not record.engine:
         record = None  # its process was lost before it began, and only that was noted

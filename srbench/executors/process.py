@@ -31,7 +31,7 @@ from srbench.progress import News, send_news
 from srbench.store.layout import RunPaths
 from srbench.store.runs import now
 from srbench.train.stop import Stop
-from srbench.train.together import end_with_parent
+from srbench.train.together import end_with_parent, without_main
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _MOST_BYTES = 1 << 20
@@ -92,7 +92,7 @@ class RunProcess:
         )  # fmt: skip
         self._process = _context().Process(target=_work, args=(theirs, task))
         try:
-            with _signals_blocked():
+            with _signals_blocked(), without_main():
                 self._process.start()
         except (AttributeError, TypeError, ValueError) as error:  # what pickling raises
             raise SrbenchError(

@@ -106,7 +106,7 @@ def _weights(
 ) -> Weights:
     """Networks of the model's own, with what it says of them."""
     told = model.told({**params, "planes": _planes(channels), "scale": scale})
-    return Weights(networks, scale, channels, model.padded_to(params), model.tileable, told)
+    return Weights(networks, scale, channels, model.padded_to(params), model.sees_tiles(params), told)
 
 
 def _by_names(

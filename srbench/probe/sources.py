@@ -116,7 +116,7 @@ def model_subject(
         chosen,
         scale,
         component.padded_to(typed.params),
-        component.tileable,
+        component.sees_tiles(typed.params),
         device,
         called=component.title,
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def use_lpips_weights(folder: Path | None) -> None:
-    """Look for LPIPS weights in that folder first, for metrics and losses alike.
+    """Look for published weights in that folder first, for metrics and losses alike.
 
     Raises:
         UsageError: it is not there.

@@ -281,8 +281,11 @@ def device(subject: Subject) -> None:
 def tiles(subject: Subject) -> None:
     """Where it may see tiles: the middle of one comes out as in the whole picture, whatever lies around."""
     model: Model = subject.component
-    if not model.tileable:
-        raise NotDemanded("It is registered with tileable=False.")
+    try:
+        if not model.sees_tiles(subject.settings):
+            raise NotDemanded("It is registered as one that must see whole pictures.")
+    except UsageError as reason:
+        raise Fault(f"Its tileable comes to no answer: {reason}") from reason
     multiple, scale = multiple_of(subject), scales_of(model)[0]
     offset, tile = -(-16 // multiple) * multiple, -(-40 // multiple) * multiple
     whole = photograph(tile + 2 * offset, tile + 2 * offset, plane_seen(model))

@@ -14,6 +14,7 @@ from datetime import timedelta
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 
 import torch
 import torch.distributed as dist
@@ -92,8 +93,9 @@ def together(
         # Processes inherit what is blocked: Ctrl-C and a scheduler's signals reach the whole group.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD_BY_THE_FIRST)
         try:
-            for other in others:
-                other.start()
+            with without_main():
+                for other in others:
+                    other.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD_BY_THE_FIRST)
         while not store.check([_here(rank) for rank in range(1, processes)]):
@@ -122,6 +124,20 @@ def _follow(rank: int, task: _Task) -> None:
     store.set(_here(rank), "")
     with suppress(SrbenchError), _joined(rank, task.size, store, device) as world:
         train(task.job, task.paths, task.record, task.engine, device, task.cadence, Stop(), world, quiet=True)
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Processes that the block starts do not run the caller's script again, as Python has them do.
+
+    Nothing of ours is in it, and a script that calls `srbench.run` at its top need not know of processes.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def end_with_parent() -> None:

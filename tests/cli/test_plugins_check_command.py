@@ -119,6 +119,49 @@ def test_without_names_the_plugins_of_others_are_checked(register, monkeypatch, 
     )
 
 
+def test_what_refuses_its_own_defaults_is_named_and_left_out(register, monkeypatch, capsys):
+    def choosy(planes, scale, arch: str | None = None):
+        """A network, once one is chosen."""
+        if arch is None:
+            raise ValueError("arch=… says which")
+        return Upsample(planes, scale)
+
+    def crashes(planes, scale):
+        """No network."""
+        raise RuntimeError("boom")
+
+    register("model", "choosy", choosy, trainable=False)
+    assert check(monkeypatch, "--json") == 2
+    assert "Nothing was checked" in capsys.readouterr().err
+    register("model", "repeated", Upsample, trainable=False)
+    assert check(monkeypatch, "--json") == 0
+    said = capsys.readouterr()
+    assert [one["name"] for one in json.loads(said.out)] == ["repeated"]
+    assert (
+        "The model choosy is not checked: it refuses its own defaults (arch=… says which). Name what it "
+        "takes: srbench plugins check choosy:…" in said.err
+    )
+    assert check(monkeypatch, "choosy") == 1  # named, it is held to all
+    assert check(monkeypatch, "choosy:arch=any") == 0
+    register("model", "crashes", crashes)
+    assert check(monkeypatch, "--json") == 1
+
+
+def test_a_name_that_two_plugins_claim_is_checked_once_it_is_said_whose(register, monkeypatch, capsys):
+    register("trainer", "l1", lambda: None)  # losses and trainers have their names in common
+    assert check(monkeypatch, "l1") == 2
+    assert (
+        "Say which one is meant: srbench-harness/l1 and registered-for-a-test/l1" in capsys.readouterr().err
+    )
+    register("trainer", "bicubic", lambda: None)  # another kind, of another plugin
+    assert check(monkeypatch, "srbench-harness/bicubic", "--json") == 0
+    reports = json.loads(capsys.readouterr().out)
+    assert [(one["kind"], one["typed"]) for one in reports] == [
+        ("model", "srbench-harness/bicubic"),
+        ("degradation", "srbench-harness/bicubic"),
+    ]
+
+
 def test_what_cannot_be_loaded_has_failed(register, monkeypatch, capsys):
     register("model", "broken", "nowhere_at_all:build")
     assert check(monkeypatch, "broken") == 1

@@ -238,6 +238,8 @@ FAULTS = [
     (PlainTensor, {}, "device", ["mean, a plain attribute", "register_buffer(…, persistent=False)"]),
     (MadeElsewhere, {}, "device", ["a tensor of shape (12,)", "device=x.device"]),
     (WholePicture, {}, "tiles", ["looks at a whole picture at once", "tileable=False"]),
+    (WholePicture, {"tileable": lambda: True}, "tiles", ["looks at a whole picture at once"]),
+    (Sound, {"tileable": "srbench.nowhere:tileable"}, "tiles", ["cannot be loaded from srbench.nowhere"]),
     (DrawnByNumpy, {}, "seeded", ["draws from numpy.random", "srbench seeds torch's generator"]),
     (DrawnByItsOwn, {}, "seeded", ["Two networks of one seed differ in body.weight"]),
     (SeedsTorch, {}, "seeded", ["--seed changes nothing", "Leave torch.manual_seed out"]),
@@ -286,9 +288,15 @@ def test_what_was_never_promised_is_not_demanded():
     """A network that must see whole pictures, one with a size multiple, and one that is not trained."""
     with Registration() as register:
         register("model", "whole", WholePicture, tileable=False)
+        register("model", "sized", WholePicture, tileable=lambda: False)
         register("model", "pairs", NeedsPairs, size_multiple=2)
         register("model", "fixed", lambda planes, scale: nn.Upsample(scale_factor=scale), trainable=False)
-        skips = {"whole": {"tiles"}, "pairs": set(), "fixed": {"gradients", "learns", "state", "bf16"}}
+        skips = {
+            "whole": {"tiles"},
+            "sized": {"tiles"},
+            "pairs": set(),
+            "fixed": {"gradients", "learns", "state", "bf16"},
+        }
         for name, skipped in skips.items():
             found = findings("model", name)
             assert {key for key, one in found.items() if one.state == "failed"} <= {"builder"}, found

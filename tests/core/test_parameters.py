@@ -61,3 +61,12 @@ def test_arguments_are_passed_by_the_names_a_function_asks_for():
     assert called_with(lambda **everything: None, available) == available
     with pytest.raises(UsageError, match="asks for 'step', which is none of sr, hr, lr"):
         called_with(lambda sr, step: None, available)
+
+
+def test_an_annotation_that_is_no_type_is_told_of():
+    def odd(one: "no.such", two: "no such" = 1, three: slice | None = None):  # noqa: F722, F821
+        """With three that no text can be made into."""
+
+    for name in parameters_of(odd):
+        with pytest.raises(UsageError, match=f"cannot take {name}=3: its annotation .* is no type"):
+            checked("Model 'm'", {name: parameters_of(odd)[name]}, {name: "3"})

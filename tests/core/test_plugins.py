@@ -6,6 +6,7 @@ import sys
 import types
 
 import pytest
+import torch
 
 from srbench import builtin
 from srbench.api import hookimpl
@@ -259,14 +260,22 @@ def test_a_model_says_by_its_settings_how_it_is_padded_trained_and_told_of():
             "made",
             lambda planes, scale, width=4: None,
             size_multiple=lambda width: 2 * width,
+            tileable=lambda width: width < 8,
             recipes={"default": recipe, "plain": {"patch": 48}},
             terms=lambda scale=4, width=0: f"width {width} at ×{scale}",
         )
         register("lost", lambda planes, scale: None, terms="nowhere_to_be_found:terms")
+        register("half", lambda planes, scale: None, size_multiple=1.5)
+        register("perhaps", lambda planes, scale: None, tileable="no")
 
     made = Registry(host_of((GOOD, module(register_models=register_models))))
     model = made.find("model", "made")
     assert model.padded_to({"width": 4}) == 8
+    assert (model.sees_tiles({"width": 4}), model.sees_tiles({"width": 8})) == (True, False)
+    assert [(row.name, row.state.partition(" must be ")[0]) for row in made.refused] == [
+        ("half", "refused: size_multiple"),
+        ("perhaps", "refused: tileable"),
+    ]
     assert model.recipe("default", {"width": 4}, 3) == {"patch": 12}
     assert model.recipe("plain", {"width": 4}, 3) == {"patch": 48}
     assert (model.told({}), model.told({"width": 4, "scale": 2})) == ("width 0 at ×4", "width 4 at ×2")
@@ -276,6 +285,25 @@ def test_a_model_says_by_its_settings_how_it_is_padded_trained_and_told_of():
         UsageError, match="'lost' of good-dist says of itself cannot be loaded from nowhere_to"
     ):
         made.find("model", "lost").told({})
+
+
+def test_what_does_not_fit_into_memory_is_no_fault_of_a_plugin():
+    @hookimpl
+    def register_models(register):
+        register("made", lambda planes, scale, width=4: torch.empty(planes, width))
+        register("greedy", lambda planes, scale: (_ for _ in ()).throw(MemoryError))
+
+    made = Registry(host_of((GOOD, module(register_models=register_models))))
+    for name, settings in (
+        ("made", {"width": 1 << 50}),
+        ("made", {"width": 1 << 62}),
+        ("made", {"width": 10**20}),
+        ("greedy", {}),
+    ):
+        with pytest.raises(UsageError, match=f"Model '{name}' does not fit into memory with these settings"):
+            made.find("model", name).make(planes=3, scale=2, **settings)
+    with pytest.raises(PluginError, match="cannot be built"):
+        made.find("model", "made").make(planes=3, scale=2, width="wide")
 
 
 def test_a_component_that_cannot_be_imported_says_so_when_it_is_used():
@@ -289,6 +317,20 @@ def test_a_component_that_cannot_be_imported_says_so_when_it_is_used():
         UsageError, match="model 'ghost' of good-dist cannot be loaded from nowhere_at_all:build"
     ):
         _ = found.find("model", "ghost").build
+
+
+@pytest.mark.parametrize("target", [dict, "srbench.plugins:GROUP"])
+def test_a_target_that_says_nothing_of_what_it_takes_is_told_of(target):
+    @hookimpl
+    def register_losses(register):
+        register("odd", target)
+
+    odd = Registry(host_of((GOOD, module(register_losses=register_losses)))).find("loss", "odd")
+    said = "of good-dist does not say what it takes" if callable(target) else "nothing that can be called"
+    with pytest.raises(UsageError, match=said):
+        odd.settings({})
+    with pytest.raises(UsageError, match=said):
+        odd.asks("scale")
 
 
 def test_a_builder_that_fails_is_told_of_with_its_distribution_and_what_it_prints_goes_to_stderr(capsys):

@@ -132,7 +132,12 @@ def test_what_means_that_memory_ran_out():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60)
     assert is_out_of_memory(caught.value)
+    for size in (1 << 62, 1 << 70):  # whose bytes, and which itself, are beyond 64 bits
+        with pytest.raises((RuntimeError, TypeError)) as caught:
+            torch.empty(size, 3)
+        assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+    assert not is_out_of_memory(TypeError("an integer is required"))
 
 
 # View

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from srbench.prove.hashes import hashes
 from srbench.registry import registry
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
+from srbench.testing.conformance import Fault, subject_of
+from srbench.testing.models import tiles
 from srbench.train.stop import Stop
 from srbench_spandrel.architectures import ARCHITECTURES, PERMISSIVE, recipe
 from srbench_spandrel.terms import terms
@@ -444,3 +447,28 @@ def test_fifty_steps_of_the_published_size(model, tmp_path, monkeypatch, capsys)
     arguments = ["table", "--cost", "--results", str(tmp_path / "whole")]
     assert srbench(arguments, monkeypatch) == 0
     assert ("910,152" if "swinir" in model else "410,700") in capsys.readouterr().out
+
+
+# Tiles
+
+QUICK = {"compact", "mosr", "plksr:tiny", "safmn:base", "seemore:t", "span"}
+EVERY = [f"{arch}:{size}" if size else arch for arch, one in FULL.items() for size in one.sizes or (None,)]
+
+
+@pytest.mark.parametrize(
+    "known", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in EVERY]
+)
+def test_what_is_said_of_tiles_is_what_they_show(known):
+    arch, _, size = known.partition(":")
+    subject = subject_of("model", f"spandrel:arch={arch}" + (f",size={size}" if size else ""))
+    may = subject.component.sees_tiles(subject.settings)
+    anyhow = replace(subject, component=replace(subject.component, tileable=True))
+    with nullcontext() if may else pytest.raises(Fault, match="a whole picture at once"):
+        tiles(anyhow)
+
+
+def test_a_run_of_one_that_sees_everything_refuses_tiles(tmp_path, monkeypatch, capsys):
+    line = ["run", "--model", "spandrel:arch=safmn,size=base", "--steps", "1", "--tile", "64", "--scale", "2"]
+    line += ["--dataset", f"folder:root={picture_folder(tmp_path)}", "--results", str(tmp_path / "results")]
+    assert srbench(line, monkeypatch) == 2
+    assert "--tile 64 cannot be: the plugin of this model says that it must see" in capsys.readouterr().err

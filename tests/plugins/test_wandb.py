@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+import time
 
 import pytest
 from small import StopAt, picture_folder, settings, small_job, small_request
@@ -82,6 +84,8 @@ class Sitting:
 
 
 def sittings(directory):
+    """What W&B's process has written of a run, once it has ended: it writes behind."""
+    sys.modules["wandb"].teardown()
     return [Sitting(folder) for folder in sorted((directory / "wandb").glob("offline-run-*"))]
 
 
@@ -90,6 +94,7 @@ def test_a_stopped_run_that_went_on_is_logged_once_with_all_it_holds(pictures, t
     (outcome,) = do([job], tmp_path, StopAt(11), save_every_s=0, eval_every=1)
     paths = RunPaths(tmp_path / job.spec.id)
     assert 0 < read_record(paths).step < 6
+    time.sleep(1)  # W&B names its folders by the second
     do([job], tmp_path, eval_every=1)
 
     stopped, finished = sittings(paths.directory)

@@ -158,6 +158,21 @@ def test_the_options_in_python_are_those_of_srbench_run():
     assert set(typing.get_type_hints(RunOptions)) == typed
 
 
+@pytest.mark.parametrize("how", ["", "jobs=2", "processes=2"])
+def test_a_plain_script_runs_whatever_processes_are_started(store, tmp_path, how):
+    """It calls at its top, without the guard that Python's processes ask for; each line is run once."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import srbench\nprint('once')\n"
+        f"runs = srbench.run(model={MODEL!r}, loss='l1,l2', channels='y', batch=4, patch=16, steps=3, "
+        f"dataset={dataset_text(store / 'pictures')!r}, metric='psnr', precision='fp32', "
+        f"results={str(tmp_path / 'results')!r}, {how})\n"
+        "print(*[run.status for run in runs])\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.stdout == "once\ndone done done\n", done.stderr
+
+
 def test_importing_srbench_loads_neither_torch_nor_pandas_and_knows_its_names():
     script = (
         "import sys, srbench; srbench.__version__; "

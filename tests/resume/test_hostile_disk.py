@@ -193,6 +193,7 @@ def test_a_run_that_is_begun_anew_under_the_first_process_is_left_to_the_second(
     (run,) = results.glob("lapsrn*")
     assert (run / "run.lock.json").exists()
     assert '"running"' in (run / "run.json").read_text()
+    monkeypatch.setattr("srbench.store.lease.STALE_S", 0.5)
     assert srbench(arguments(pictures, results), monkeypatch) == 0
     assert hashes(results) == hashes(finished)
 

@@ -1,18 +1,14 @@
 """What `srbench plugins new` writes: well-formed under any name, in the wheel, and good from the first."""
 
-import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
-import sysconfig
-import time
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from environments import install, new_environment, run, tool
 
 from srbench.scaffold import TEMPLATES, render, write_package
 from srbench.scaffold.names import LONGEST, names_of
@@ -26,13 +22,6 @@ NAMES = {
     "metric": "steepness",
     "degradation": "camera",
 }
-
-
-def tool(name):
-    """A program that is installed beside this Python, or on the path."""
-    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    assert found, f"{name} is not installed"
-    return found
 
 
 def ci_commands(package):
@@ -96,41 +85,7 @@ def test_the_templates_are_in_the_wheel(tmp_path):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A new environment that sees what is installed here, torch too, and can have packages of its own."""
-    root = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root)], check=True)
-    python = root / "bin" / "python"
-    (packages,) = root.glob("lib/python*/site-packages")
-    here = sysconfig.get_path("purelib")
-    (packages / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
-    return python
-
-
-def run(python, line, cwd, shared):
-    """One line of a CI file, as it would be in the environment; returns its seconds."""
-    program, *arguments = shlex.split(line)
-    before = [tool("ruff")] if program == "ruff" else [str(python), "-m", program]
-    variables = {"MYPY_CACHE_DIR": str(shared / "mypy"), "OMP_NUM_THREADS": "1"}
-    began = time.monotonic()
-    done = subprocess.run(
-        [*before, *arguments], cwd=cwd, capture_output=True, text=True, env={**os.environ, **variables}
-    )
-    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-    return time.monotonic() - began
-
-
-def install(python, *packages):
-    """Editable, with nothing downloaded; returns its seconds."""
-    began = time.monotonic()
-    subprocess.run(
-        [
-            sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index",
-            "--no-deps", "--no-build-isolation", "--disable-pip-version-check",
-            *(part for package in packages for part in ("-e", str(package))),
-        ],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return time.monotonic() - began
+    return new_environment(tmp_path_factory.mktemp("environment"))
 
 
 @pytest.fixture(scope="module")

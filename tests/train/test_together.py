@@ -163,7 +163,9 @@ def test_a_fork_begins_alike_in_all_processes(pictures, tmp_path):
 
 
 def followers_of(pid):
-    children = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True)
+    children = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True
+    )
     return [int(line.split()[0]) for line in children.stdout.splitlines() if "spawn_main" in line]
 
 

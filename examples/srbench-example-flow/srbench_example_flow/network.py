@@ -1,9 +1,8 @@
 """A small network that says where a picture on its way from bicubic to HR has to go."""
 
 import torch
-from torch import Tensor, nn
-
 from srbench.api import resize_bicubic
+from torch import Tensor, nn
 
 
 class Velocity(nn.Module):

@@ -1,11 +1,13 @@
 """Flow matching along straight lines from the bicubic picture to HR."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
+from srbench.api import Trainer
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from srbench.api import Trainer
 from srbench_example_flow.network import Velocity
 
 
@@ -27,15 +29,22 @@ class Flow(Trainer):
             raise ValueError(f"walk={walk} must be 1 or more, and noise={noise} 0 or more and finite")
         self.walk, self.noise = walk, noise
 
-    def modules(self, network, planes, scale):
+    def modules(self, network: nn.Module, planes: int, scale: int) -> Mapping[str, nn.Module]:
         """The network itself, which must be a `Velocity`."""
         if not isinstance(network, Velocity):
             raise ValueError("flow trains the model velocity and no other: --model velocity")
         return {"network": network}
 
-    def step(self, modules, lr, hr, step, update):
+    def step(
+        self,
+        modules: Mapping[str, nn.Module],
+        lr: Tensor,
+        hr: Mapping[int, Tensor],
+        step: int,
+        update: Callable[..., None],
+    ) -> Mapping[str, Tensor]:
         """One step on pictures at random times."""
-        network = modules["network"]
+        network = velocity_of(modules)
         with torch.no_grad():
             start = network.enlarged(lr)
             start = start + self.noise * torch.randn_like(start)
@@ -48,9 +57,11 @@ class Flow(Trainer):
         update(loss, "network")
         return {"loss": loss}
 
-    def predict(self, modules, lr, scale, rng):
+    def predict(
+        self, modules: Mapping[str, nn.Module], lr: Tensor, scale: int, rng: torch.Generator
+    ) -> Tensor:
         """Walk from the enlarged LR picture, with the same noise for every picture of a size."""
-        network = modules["network"]
+        network = velocity_of(modules)
         start = network.enlarged(lr)
         start = start + self.noise * torch.randn(start.shape, generator=rng, device=lr.device)
         picture = start
@@ -58,3 +69,10 @@ class Flow(Trainer):
             time = torch.full((len(lr),), number / self.walk, device=lr.device)
             picture = picture + network.velocity(picture, start, time) / self.walk
         return picture
+
+
+def velocity_of(modules: Mapping[str, nn.Module]) -> Velocity:
+    """The network among the modules, which `Flow.modules` has let in."""
+    network = modules["network"]
+    assert isinstance(network, Velocity)
+    return network

@@ -1,0 +1,1 @@
+"""A network that is folded after training, as a plugin of srbench."""
