@@ -10,12 +10,12 @@ from small import srbench
 
 import srbench as package
 from srbench.badges import SCHEMA, source_sha256, write_report
-from srbench.sources import module_file
 from srbench.catalogue.detail import type_text
 from srbench.components import KINDS
 from srbench.plugins import host
 from srbench.registry import registry
 from srbench.scaffold import TEMPLATES
+from srbench.sources import module_file
 
 GOOD = '''
 from pathlib import Path
