@@ -70,7 +70,7 @@ def test_the_file_behind_an_import_string_is_found_and_not_imported(tmp_path, mo
     (package / "network.py").write_text("raise ImportError('heavy')")
     monkeypatch.syspath_prepend(tmp_path)
     assert source_file("srbench_test_heavy.network:build") == package / "network.py"
-    del sys.modules["srbench_test_heavy"]
+    assert "srbench_test_heavy" not in sys.modules
 
 
 def test_a_run_records_the_file_of_each_component_and_of_each_metric(pictures, tmp_path):
