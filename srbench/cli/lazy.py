@@ -97,8 +97,6 @@ def _find(name: str) -> "Command":
 
 def _built_of_plugin(name: str, command: "Command") -> Any:
     target = command.build
-    if not isinstance(target, typer.Typer) and not callable(target):
-        raise command.fault(f"is {type(target).__name__}, neither a function nor a typer.Typer")
     try:
         return _built(name, target)
     except Exception as error:  # arguments that typer cannot make options of
