@@ -15,6 +15,7 @@ from srbench.metrics.backbones import set_weights_dir
 from srbench.plugins import Plugin
 from srbench.registry import registry
 from srbench.testing.conformance import examine
+from srbench.testing.differences import check_gradient
 from srbench_gan.loss import Gan
 
 TYPED = {"lpips": "lpips:net=squeeze", "vgg": "vgg:net=squeeze", "gan": "gan:features=8"}
@@ -243,3 +244,9 @@ def test_a_law_that_is_not_declared_is_not_demanded():
 def test_a_law_that_there_is_not_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         describe("loss", "made", Plugin("test", "test-dist", "1.0"), l1, options)
+
+
+def test_a_kink_close_by_is_no_wrong_gradient():
+    """A wide network of rectifiers has some wherever it is looked at."""
+    at = torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    check_gradient(lambda sr: (sr - at - 1e-8).abs().sum(), at)
