@@ -5,6 +5,7 @@ another host it may know nothing, so each process also writes who it is, and a h
 wants the run takes the name away when its holder is dead for sure, or when no heartbeat came for so long.
 """
 
+import errno
 import logging
 import os
 import socket
@@ -88,15 +89,18 @@ def claim(paths: RunPaths, check: Callable[[], None]) -> None:
 
     Raises:
         RunLockedError: another process holds it, and lives.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or the name of its holder cannot be read.
     """
     me = Owner(_HOST, os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
     last: tuple[bytes, bytes | None] | None = None
     unchanged_since = 0.0
     while not _created(paths.lock_owner, canonical_json(asdict(me)).encode() + b"\n"):
-        name = _content(paths.lock_owner)
-        if name is None:
-            continue
+        try:
+            name = paths.lock_owner.read_bytes()
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ESTALE):  # given up meanwhile, here or on another host
+                continue
+            raise
         owner, now = _parsed(name), (name, _content(paths.lock_beat))
         if owner is not None and owner.is_alive and not owner.is_me:
             raise held_by(paths, owner)

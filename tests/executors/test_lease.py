@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from srbench.errors import RunLockedError, StoppedError
+from srbench.errors import RunLockedError, StoppedError, StoreError
 from srbench.files import only_one
 from srbench.store import lease
 from srbench.store.layout import RunPaths
@@ -145,6 +146,12 @@ def test_waiting_for_a_sign_of_life_ends_when_asked_to_stop(paths):
 def test_a_name_that_was_cut_short_holds_nothing(paths, torn):
     paths.lock_owner.write_bytes(torn)
     assert seconds_to_hold(paths) < 0.5
+
+
+def test_a_name_that_cannot_be_read_is_told_and_not_waited_for(paths):
+    paths.lock_owner.mkdir()
+    with pytest.raises(StoreError, match=re.escape(f"{paths.lock_owner} cannot be")), run_lock(paths):
+        pass
 
 
 def test_a_file_system_without_links_does_as_well(paths, monkeypatch):
