@@ -15,12 +15,18 @@ SrbenchError            1   something failed; the message says what, where and w
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SrbenchError(Exception):
     """Something a user can mend; the message stands alone and says how."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is what it derives from here: a plugin's own class may not be there."""
+        known = next(one for one in type(self).__mro__ if one.__module__ == __name__)
+        return known, (str(self),)
 
 
 class UsageError(SrbenchError):

@@ -29,6 +29,11 @@ def cause_of(code: int | None, log: Path) -> str:
 def _told(code: int | None) -> str:
     if code is None:
         return "was lost, and how is not known."
+    if code == 1:  # as Python ends on an error, whose trace is in the log then
+        return (
+            "ended its process with exit code 1: on an error that nothing caught, or because a plugin or a "
+            "library called for it (os._exit)."
+        )
     if code >= 0:
         return (
             f"ended its process with exit code {code} and without a word. A plugin or a library called for "

@@ -78,29 +78,22 @@ class RunProcess:
         stop: of the command: its time limit goes for the process too.
 
     Raises:
-        SrbenchError: what the job holds cannot be handed to another process.
+        SrbenchError: what the job holds cannot be handed to another process, or none can be started.
     """
 
     def __init__(self, job: Job, results: Path, settings: Settings, slot: Slot, stop: Stop) -> None:
         self.job, self.slot, self.paths = job, slot, RunPaths(results / job.spec.id)
-        self.channel, theirs = multiprocessing.Pipe()
         settings = replace(settings, device=slot.device, threads=slot.threads)
         level = logging.getLogger("srbench").getEffectiveLevel()
         task = _Task(
             _without_tensors(job), _packed(job), results, settings, {**os.environ, **slot.environment}, level,
             stop.max_time_s, stop.left_s,
         )  # fmt: skip
-        self._process = _context().Process(target=_work, args=(theirs, task))
-        try:
-            with _signals_blocked(), without_main():
+        with _told_if_impossible(self.paths.id):
+            self.channel, theirs = multiprocessing.Pipe()
+            self._process = _context().Process(target=_work, args=(theirs, task))
+            with contextlib.closing(theirs), _signals_blocked(), without_main():
                 self._process.start()
-        except (AttributeError, TypeError, ValueError) as error:  # what pickling raises
-            raise SrbenchError(
-                f"{self.paths.id} cannot be handed to a process of its own ({error}). A plugin gives what "
-                "cannot be pickled; mend it, or do one run at a time."
-            ) from error
-        finally:
-            theirs.close()
 
     @property
     def sentinel(self) -> int:
@@ -123,6 +116,23 @@ class RunProcess:
         self._process.kill()
         self._process.join()
         self.channel.close()
+
+
+@contextlib.contextmanager
+def _told_if_impossible(run_id: str) -> Iterator[None]:
+    """Start a process in the block; why that cannot be is an error of its run alone."""
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise SrbenchError(
+            f"No process could be started for {run_id} ({error}). Fewer runs at once (--jobs) take fewer "
+            "processes, open files and less memory; the same command goes on."
+        ) from error
+    except Exception as error:  # pickling calls what is pickled, so that anything may come of it
+        raise SrbenchError(
+            f"{run_id} cannot be handed to a process of its own ({error}). A plugin gives what cannot be "
+            "pickled; mend it, or do one run at a time."
+        ) from error
 
 
 def _context() -> multiprocessing.context.ForkServerContext:
@@ -240,7 +250,7 @@ class _Line(logging.Handler):
 
 def _cut(log: Path) -> None:
     """Drop the first half of a log that has grown too large."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # it is not there yet, or its disk is ill: the run goes on
         if log.stat().st_size > _MOST_BYTES:
             with log.open("r+b") as file:
                 file.seek(-_MOST_BYTES // 2, os.SEEK_END)

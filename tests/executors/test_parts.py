@@ -2,19 +2,24 @@
 
 import json
 import logging
+import multiprocessing
+import os
 import pickle
+import resource
 import signal
 import threading
 import time
 import types
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
 
-from srbench.api import Outcome, hookimpl, run_job
-from srbench.errors import DivergedError, StoppedError, UsageError
+from srbench.api import Outcome, Picture, hookimpl, run_job
+from srbench.datasets import TestSet
+from srbench.errors import DatasetError, DivergedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
 from srbench.executors import process, queue, slots
 from srbench.executors.causes import cause_of
@@ -102,6 +107,7 @@ def test_a_further_run_begins_on_a_gpu_when_there_is_memory_for_the_largest(monk
         (-signal.SIGBUS, "crashed (SIGBUS): memory behind a file could not be had"),
         (-signal.SIGHUP, "was ended by SIGHUP."),
         (3, "ended its process with exit code 3 and without a word"),
+        (1, "ended its process with exit code 1: on an error that nothing caught"),
         (0, "ended its process with exit code 0 and without a word"),
         (None, "was lost"),
     ],
@@ -220,6 +226,53 @@ def test_what_a_fork_begins_from_crosses_as_it_is(job, tmp_path):
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
     assert whole.start.scalars == fork.start.scalars
     assert process._whole(replace(task, job=job, tensors=None)) is job
+
+
+def test_an_error_of_a_plugin_crosses_as_the_kind_of_error_it_is():
+    class CameraError(DatasetError):
+        def __init__(self, camera, reason):
+            super().__init__(f"{camera} {reason}")
+
+    crossed = pickle.loads(pickle.dumps(Outcome("run", CameraError("front", "is covered.")))).error
+    assert (type(crossed), str(crossed), crossed.exit_code) == (DatasetError, "front is covered.", 2)
+
+
+@pytest.mark.parametrize("unfit", [lambda: None, threading.Lock()])
+def test_a_job_that_cannot_be_pickled_fails_alone(job, tmp_path, unfit):
+    pictures = TestSet("of a plugin", (Picture("unfit", unfit),))
+    (outcome,) = work([replace(job, tests=(pictures,))], tmp_path)
+    assert "cannot be handed to a process of its own" in str(outcome.error)
+
+
+def test_a_process_that_cannot_be_started_is_an_error_of_its_run(job, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+        with pytest.raises(SrbenchError, match=f"No process could be started for {job.spec.id}"):
+            process.RunProcess(job, tmp_path, settings(), Slot("cpu", 1), Stop())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_run_is_still_asked_to_stop_when_its_log_cannot_be_cut(tmp_path, monkeypatch):
+    def ill(_):
+        raise PermissionError
+
+    monkeypatch.setattr(process, "_TIDY_EVERY_S", 0.01)
+    monkeypatch.setattr(Path, "stat", ill)
+    mine, theirs = multiprocessing.Pipe()
+    line = process._Line.__new__(process._Line)
+    line._channel, line._log = theirs, tmp_path / "run.log"
+    stop = Stop()
+    thread = threading.Thread(target=line.attend, args=(stop,))
+    thread.start()
+    time.sleep(0.1)
+    mine.send("Ctrl-C")
+    mine.close()
+    thread.join()
+    assert stop.reason == "Ctrl-C"
 
 
 def test_a_log_that_has_grown_keeps_its_end(tmp_path, monkeypatch):
