@@ -3,22 +3,20 @@
 import importlib
 import inspect
 import logging
-import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import inf
 from typing import Any, Literal
 
-from srbench.builtin import COMMANDS
 from srbench.containment import contained
-from srbench.errors import MetricUnavailable, PluginError, SrbenchError, UsageError, did_you_mean
+from srbench.errors import MetricUnavailable, PluginError, SrbenchError, UsageError
 from srbench.facts import DatasetFacts
 from srbench.faults import PASSED_ON, cause, one_line
 from srbench.parameters import called_with, checked, parameters_of
 from srbench.plugins import Plugin
-from srbench.types import CHANNELS, LAWS, Better, Channels, Law, Plane, Target
+from srbench.types import Better, Channels, Law, Plane, Target
 
 Kind = Literal["model", "loss", "trainer", "dataset", "metric", "degradation", "executor", "command"]
 
@@ -30,7 +28,7 @@ REGISTERED: tuple[Kind, ...] = (*KINDS, "executor", "command")
 
 _log = logging.getLogger(__name__)
 
-_DIRECTIONS: tuple[Better, ...] = ("higher", "lower", "neither")
+DIRECTIONS: tuple[Better, ...] = ("higher", "lower", "neither")
 
 _GIVEN: Mapping[Kind, frozenset[str]] = {
     "model": frozenset({"planes", "scale"}),
@@ -159,6 +157,26 @@ class Component:
         _ = self.parameters
         return any(name in inspect.signature(self.build).parameters for name in names)
 
+    def _asked(self, target: Target, settings: Mapping[str, Any]) -> Any:
+        """What a function that it was registered with says of settings."""
+        function = self._loaded(
+            target, f"What the {self.kind} {self.name!r} of {self.plugin.dist} says of itself"
+        )
+        try:
+            return function(**called_with(function, settings))
+        except (SrbenchError, MetricUnavailable):
+            raise
+        except ValueError as error:
+            raise UsageError(f"{self.kind.capitalize()} {self.name!r} cannot be built: {error}.") from error
+        except Exception as error:
+            raise self.broken("cannot say how it is used", error) from error
+
+    def _facts_from(self, target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+        facts = {} if target is None else self._asked(target, settings)
+        if not isinstance(facts, Mapping):
+            raise self.fault(f"gives its facts as {type(facts).__name__}, and they are a dict")
+        return dict(facts)
+
     def settings(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         """`typed` checked against the signature and converted, defaults filled in.
 
@@ -223,17 +241,6 @@ class Model(Component):
         """
         return "" if self.terms is None else str(self._asked(self.terms, settings))
 
-    def _asked(self, target: Target, settings: Mapping[str, Any]) -> Any:
-        function = self._loaded(target, f"What the model {self.name!r} of {self.plugin.dist} says of itself")
-        try:
-            return function(**called_with(function, settings))
-        except SrbenchError:
-            raise
-        except ValueError as error:
-            raise UsageError(f"Model {self.name!r} cannot be built: {error}.") from error
-        except Exception as error:
-            raise self.broken("cannot say how it is used", error) from error
-
 
 @dataclass(frozen=True)
 class Loss(Component):
@@ -262,8 +269,9 @@ class Loss(Component):
 
         Raises:
             MetricUnavailable: the loss cannot be computed on this machine.
+            UsageError, PluginError: its function cannot be loaded, or fails.
         """
-        return _facts(self.facts, settings)
+        return self._facts_from(self.facts, settings)
 
 
 @dataclass(frozen=True)
@@ -313,8 +321,7 @@ class DegradationComponent(Component):
     def _reach(self, settings: Mapping[str, Any], scale: int) -> int:
         if isinstance(self.margin, int):
             return self.margin
-        margin = resolve(self.margin)
-        return int(margin(**called_with(margin, {**settings, "scale": scale})))
+        return int(self._asked(self.margin, {**settings, "scale": scale}))
 
 
 @dataclass(frozen=True)
@@ -330,15 +337,19 @@ class Metric(Component):
     bounds: tuple[float, float] = (-inf, inf)
 
     def direction(self, settings: Mapping[str, Any]) -> Better:
-        """Which values are better, with these settings."""
-        if self.better in _DIRECTIONS:
+        """Which values are better, with these settings.
+
+        Raises:
+            UsageError: its function cannot be loaded, or says something else.
+            PluginError: its function fails.
+        """
+        if self.better in DIRECTIONS:
             return self.better
-        function = resolve(self.better)
-        direction = function(**called_with(function, settings))
-        if direction not in _DIRECTIONS:
+        direction = self._asked(self.better, settings)
+        if direction not in DIRECTIONS:
             raise UsageError(
                 f"The metric {self.name!r} of {self.plugin.dist} says {direction!r} is better, which is none "
-                f"of {', '.join(_DIRECTIONS)}. Mend or uninstall that plugin."
+                f"of {', '.join(DIRECTIONS)}. Mend or uninstall that plugin."
             )
         return typing.cast(Better, direction)
 
@@ -347,8 +358,9 @@ class Metric(Component):
 
         Raises:
             MetricUnavailable: the metric cannot be computed on this machine.
+            UsageError, PluginError: its function cannot be loaded, or fails.
         """
-        return _facts(self.facts, settings)
+        return self._facts_from(self.facts, settings)
 
 
 @dataclass(frozen=True)
@@ -358,75 +370,9 @@ class Command(Component):
     help: str = ""
 
 
-_CLASSES: dict[Kind, type[Component]] = {
-    "model": Model,
-    "loss": Loss,
-    "trainer": Component,
-    "dataset": DatasetComponent,
-    "metric": Metric,
-    "degradation": DegradationComponent,
-    "executor": Component,
-    "command": Command,
-}
-
-
 def plural(kind: Kind) -> str:
     """`model` → `models`, as the hooks and options call a kind."""
     return "losses" if kind == "loss" else f"{kind}s"
-
-
-def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Mapping[str, Any]) -> Component:
-    """The component that a plugin named with `options`, checked.
-
-    Raises:
-        TypeError, ValueError: what is wrong with it.
-    """
-    if not isinstance(name, str) or not re.fullmatch(r"[^\W\d][\w.-]*", name):
-        raise ValueError(f"the name {name!r} must be one word of letters, digits, - . and _, a letter first")
-    if not _is_target(target):
-        raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
-    cls = _CLASSES[kind]
-    known = {field.name for field in fields(cls)} - {field.name for field in fields(Component)}
-    for option in options:
-        if option not in known:
-            raise ValueError(f"register takes no {option!r}.{did_you_mean(option, known)}")
-    values = {
-        key: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v
-        for key, v in options.items()
-    }
-    if values.get("channels", "rgb") not in CHANNELS:
-        raise ValueError(f"channels {values['channels']!r} is none of {', '.join(CHANNELS)}")
-    better = values.get("better")
-    if kind == "metric" and not (better in _DIRECTIONS or _is_target(better)):
-        raise ValueError("better must be 'higher', 'lower' or 'neither', or a function that says which")
-    multiple, tileable = values.get("size_multiple", 1), values.get("tileable", True)
-    if not (isinstance(multiple, int) or _is_target(multiple)):
-        raise ValueError("size_multiple must be a whole number, or a function of the settings that gives it")
-    if not (isinstance(tileable, bool) or _is_target(tileable)):
-        raise ValueError("tileable must be True or False, or a function of the settings that says which")
-    for plane in values.get("planes", ()):
-        if plane not in ("r", "g", "b", "y", "rgb"):
-            raise ValueError(f"unknown plane {plane!r}; planes are r, g, b, y, or rgb for the three jointly")
-    if kind == "dataset" and not isinstance(values.get("facts"), DatasetFacts | str | None):
-        raise ValueError("facts must be a DatasetFacts or the import string of one")
-    if values.get("margin", 0) != 0 and not values.get("stochastic"):
-        raise ValueError("a margin is for degradations that are registered with stochastic=True")
-    if values.get("domain", "plane") not in ("plane", "rgb"):
-        raise ValueError(f"domain {values['domain']!r} is neither 'plane' nor 'rgb'")
-    if kind == "command":
-        _check_command(name, values.get("help"))
-    for law in values.get("laws", ()):
-        if law not in LAWS:
-            raise ValueError(f"unknown law {law!r}; laws of a loss are {' and '.join(map(repr, LAWS))}")
-    _check_bounds(values.get("bounds", (-inf, inf)))
-    return cls(kind=kind, name=name, plugin=plugin, target=target, **values)
-
-
-def _check_command(name: str, text: object) -> None:
-    if name in COMMANDS:
-        raise ValueError(f"{name!r} is a command of srbench itself")
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError('a command needs help="…", the line that srbench --help shows')
 
 
 def resolve(target: Target) -> Any:
@@ -438,22 +384,3 @@ def resolve(target: Target) -> Any:
     for part in attribute.split("."):
         value = getattr(value, part)
     return value
-
-
-def _check_bounds(bounds: object) -> None:
-    match bounds:
-        case (float() | int() as low, float() | int() as high) if low < high:
-            return
-    raise ValueError(f"bounds are the least and the greatest value that there can be, not {bounds!r}")
-
-
-def _is_target(target: object) -> bool:
-    """Whether it is a callable, or has the form of an import string."""
-    return callable(target) or (isinstance(target, str) and target.count(":") == 1)
-
-
-def _facts(target: Target | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    if target is None:
-        return {}
-    facts = resolve(target)
-    return dict(facts(**called_with(facts, settings)))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from srbench.components import REGISTERED, Component, Kind, Metric, describe, plural
+from srbench.components import REGISTERED, Component, Kind, Metric, plural
 from srbench.containment import contained
 from srbench.deprecations import warn_of_options
+from srbench.entries import describe
 from srbench.errors import UsageError, did_you_mean
 from srbench.faults import PASSED_ON
 from srbench.plugins import OWN, Plugin, PluginHost, host

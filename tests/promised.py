@@ -2,7 +2,8 @@
 
 import pytest
 
-from srbench.components import Kind, describe
+from srbench.components import Kind
+from srbench.entries import describe
 from srbench.plugins import Plugin
 from srbench.testing.conformance import Finding, Subject, examine, subject_of
 

@@ -35,6 +35,7 @@ LEVELS = (
     ("spec",),
     (
         "registry",
+        "entries",
         "components",
         "builtin",
         "plugins",

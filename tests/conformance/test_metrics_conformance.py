@@ -8,7 +8,7 @@ import torch
 from promised import finding, hold, made
 from torch import Tensor
 
-from srbench.components import describe
+from srbench.entries import describe
 from srbench.metrics.backbones import set_weights_dir
 from srbench.metrics.psnr import psnr
 from srbench.metrics.ssim import ssim
