@@ -3,10 +3,10 @@
     python benchmarks/share_torture.py
 
 Eight commands of one matrix of 40 short runs share a folder. Every few seconds one that is at work on a run
-is killed by SIGKILL and begun again, until so many kills were made; then all are left to end. A plugin of its
-own, in a temporary folder on the import path, notes which process starts, steps and finishes each run. Then
-the same matrix is trained by one command alone, and the hashes of both stores are compared. Exit code 1 where
-a run was finished twice or never, two trained one at a time, a command failed, or any file differs.
+is killed by SIGKILL and begun again, until so many kills were made; then all are left to end. A plugin,
+noting.py, in a temporary folder on the import path, notes which process starts, steps and finishes each run.
+Then the same matrix is trained by one command alone, and the hashes of both stores are compared. Exit code 1
+where a run was finished twice or never, two trained one at a time, a command failed, or any file differs.
 """
 
 import argparse
@@ -22,42 +22,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import noting
 import psutil
 from resume_torture import install, pictures
 
 from srbench.prove.hashes import hashes
-
-NOTING = '''"""Notes what runs do, a line an event."""
-
-import os
-
-from srbench.api import hookimpl
-
-
-def note(*words):
-    with open(os.environ["NOTES"], "a") as file:
-        file.write(" ".join(map(str, words)) + "\\n")
-
-
-@hookimpl
-def run_started(run, step):
-    note("started", run.id, os.getpid())
-
-
-@hookimpl
-def step_finished(run, step):
-    note("step", run.id, os.getpid())
-
-
-@hookimpl
-def run_finished(run):
-    note("finished", run.id, os.getpid())
-
-
-@hookimpl
-def run_failed(run):
-    note("failed", run.id, os.getpid())
-'''
 
 
 @dataclass(frozen=True)
@@ -106,7 +75,7 @@ def share(commands: int, seeds: int, steps: int, kills: int, every_s: float, fol
         every_s: seconds between kills.
         folder: for all that is written.
     """
-    install(folder / "plugins", "noting", NOTING)
+    install(folder / "plugins", "noting", noting.SOURCE.read_text())
     line = [
         sys.executable, "-m", "srbench", "-q", "run", "--model", "lapsrn:features=4,depth=1",
         "--loss", "charbonnier,l1", "--channels", "y", "--dataset", pictures(folder / "pictures"),

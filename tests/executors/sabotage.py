@@ -1,11 +1,14 @@
-"""A plugin whose loss ends its process in the way that is asked for, and that notes what runs do."""
+"""A plugin whose loss ends its process in the way that is asked for."""
 
 import os
 import sys
 from pathlib import Path
 
+import noting
+from installed import install
+
 SOURCE = '''
-"""Losses that end their process, where SABOTAGE is set; and a note of every run and step, where NOTES is."""
+"""Losses that end their process, where SABOTAGE is set."""
 
 import ctypes
 import os
@@ -43,41 +46,12 @@ def sabotaged(how: str):
 @hookimpl
 def register_losses(register):
     register("sabotaged", sabotaged)
-
-
-def note(*words):
-    if "NOTES" in os.environ:
-        with open(os.environ["NOTES"], "a") as file:
-            file.write(" ".join(map(str, words)) + "\\n")
-
-
-@hookimpl
-def run_started(run, step):
-    note("started", run.id, os.getpid())
-
-
-@hookimpl
-def step_finished(run, step):
-    note("step", run.id, os.getpid())
-
-
-@hookimpl
-def run_finished(run):
-    note("finished", run.id, os.getpid())
-
-
-@hookimpl
-def run_failed(run):
-    note("failed", run.id, os.getpid())
 '''
 
 
 def installed(folder: Path) -> dict[str, str]:
-    """The environment of a process that finds the plugin, which is written to `folder`."""
-    info = folder / "sabotage-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "sabotage_plugin.py").write_text(SOURCE)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sabotage\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[srbench]\nsabotage = sabotage_plugin\n")
+    """The environment of a process that finds it, and the plugin that notes what runs do."""
+    modules = {"sabotage_plugin": SOURCE, "noting": noting.SOURCE.read_text()}
+    install(folder, "sabotage", modules, "sabotage = sabotage_plugin", "noting = noting")
     path = os.pathsep.join([str(folder), *filter(None, sys.path)])
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
