@@ -26,12 +26,12 @@ from srbench.testing.networks import (
     lr_side,
     multiple_of,
     patches,
-    photograph,
     plane_seen,
     planes_seen,
     scales_of,
     wrong_size,
 )
+from srbench.testing.photographs import photograph
 from srbench.types import networks_of
 
 ODD_SIZES = ((13, 10), (1, 7), (9, 1))

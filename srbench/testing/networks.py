@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import torch
-from skimage import data
 from torch import Tensor, nn
 
 from srbench.components import Model
 from srbench.errors import UsageError
-from srbench.images.png import to_tensor
 from srbench.images.resize import bicubic
 from srbench.plan.settings import CORE_SETTINGS, Budget, fields_of
-from srbench.predict import as_prediction, plane_of
+from srbench.predict import as_prediction
 from srbench.registry import registry
 from srbench.spec import ComponentSpec, LossSpec, RunSpec
 from srbench.testing.conformance import Fault, Subject
+from srbench.testing.photographs import photograph
 from srbench.types import Plane, networks_of
 
 CPU = torch.device("cpu")
@@ -71,20 +69,6 @@ def build(subject: Subject, scale: int | None = None, seed: int = 0, planes: int
     if not isinstance(network, nn.Module):
         raise Fault(f"Its builder returns {type(network).__name__}, not a torch.nn.Module.")
     return network.to(memory_format=torch.channels_last)
-
-
-@cache
-def _photograph() -> Tensor:
-    return to_tensor(data.astronaut())  # type: ignore[no-untyped-call]
-
-
-def photograph(height: int, width: int, plane: Plane = "rgb", *, number: int = 0) -> Tensor:
-    """A real picture, (1, 3 or 1, height, width) in [0, 1]: eyes, a flag, a face in the dark."""
-    top, left = ((70, 190), (10, 20), (180, 60), (300, 300))[number % 4]
-    whole = _photograph()
-    rows = torch.arange(top, top + height) % whole.shape[-2]
-    columns = torch.arange(left, left + width) % whole.shape[-1]
-    return plane_of(whole[..., rows, :][..., columns].clone(), plane)
 
 
 def lr_side(multiple: int) -> int:

@@ -4,12 +4,16 @@ from functools import cache
 
 import numpy as np
 import torch
+from skimage import data
 from torch import Tensor
 
 from srbench.images.png import to_tensor
 from srbench.images.resize import resize_bicubic
+from srbench.predict import plane_of
+from srbench.types import Plane
 
 _SIDE = 288
+_PIECES = ((70, 190), (10, 20), (180, 60), (300, 300))
 
 
 def photographs(height: int, width: int) -> Tensor:
@@ -20,6 +24,21 @@ def photographs(height: int, width: int) -> Tensor:
     """
     top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
     return _whole()[..., top : top + height, left : left + width].clone()
+
+
+def photograph(height: int, width: int, plane: Plane = "rgb", *, number: int = 0) -> Tensor:
+    """One of four pieces of a portrait, (1, 3 or 1, H, W) float32: eyes, a flag, a face in the dark.
+
+    Args:
+        height, width: any; past the edge, it begins again at the other one.
+        plane: that is wanted.
+        number: which piece.
+    """
+    top, left = _PIECES[number % len(_PIECES)]
+    whole = _portrait()
+    rows = torch.arange(top, top + height) % whole.shape[-2]
+    columns = torch.arange(left, left + width) % whole.shape[-1]
+    return plane_of(whole[..., rows, :][..., columns].clone(), plane)
 
 
 def enlarged(hr: Tensor, scale: int, noise: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -37,9 +56,12 @@ def enlarged(hr: Tensor, scale: int, noise: float = 0.0) -> tuple[Tensor, Tensor
 
 
 @cache
-def _whole() -> Tensor:
-    from skimage import data
+def _portrait() -> Tensor:
+    return to_tensor(data.astronaut())  # type: ignore[no-untyped-call]
 
+
+@cache
+def _whole() -> Tensor:
     crops = []
     for name, top, left in (("astronaut", 0, 80), ("coffee", 100, 200), ("chelsea", 10, 90)):
         pixels = getattr(data, name)()[top : top + _SIDE, left : left + _SIDE]

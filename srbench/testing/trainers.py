@@ -29,12 +29,12 @@ from srbench.testing.networks import (
     lr_side,
     multiple_of,
     patches,
-    photograph,
     planes_seen,
     scales_of,
     spec_of,
     wrong_size,
 )
+from srbench.testing.photographs import photograph
 from srbench.testing.registration import Registration
 from srbench.train.state import TrainingState, weights
 from srbench.train.step import TrainStep
