@@ -85,6 +85,15 @@ class SizeError(ValueError):
     """A loss cannot work on pictures of this size; the message is a clause that says what it needs."""
 
 
+def most_urgent(errors: Iterable[SrbenchError]) -> SrbenchError | None:
+    """Of the errors of several runs the one whose exit code stands for all; None: there is none.
+
+    Wrong usage goes before what can go on, and that before all else.
+    """
+    order = (UsageError, StoppedError, SrbenchError)
+    return min(errors, key=lambda one: [isinstance(one, kind) for kind in order].index(True), default=None)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the known word nearest to `word`, or an empty string."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from srbench.cli import options
-from srbench.errors import SrbenchError, StoppedError, UsageError
+from srbench.errors import most_urgent
 
 if TYPE_CHECKING:
     from srbench.executors.contract import Outcome
@@ -95,7 +95,7 @@ def given_options(context: typer.Context) -> dict[str, Any]:
 
 
 def report(outcomes: "Sequence[Outcome]") -> None:
-    """Say how the runs ended; exit 2 after wrong usage, else 75 if any can go on, else 1 if any failed."""
+    """Say how the runs ended; where any has not, exit with the code of the most urgent error."""
     from srbench.progress import console
 
     for outcome in outcomes:
@@ -118,7 +118,6 @@ def report(outcomes: "Sequence[Outcome]") -> None:
             f"{len(done)} of {len(outcomes)} runs are trained and scored. srbench table compares them.",
             highlight=False,
         )
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    for code in (UsageError.exit_code, StoppedError.exit_code, SrbenchError.exit_code):
-        if any(error.exit_code == code for error in errors):
-            raise typer.Exit(code)
+    error = most_urgent(outcome.error for outcome in outcomes if outcome.error is not None)
+    if error is not None:
+        raise typer.Exit(error.exit_code)

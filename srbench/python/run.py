@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import Unpack
 
-from srbench.errors import SrbenchError, StoppedError, UsageError
+from srbench.errors import UsageError, most_urgent
 from srbench.python.options import RunOptions
 
 if TYPE_CHECKING:
@@ -71,15 +71,10 @@ def run(suite: str | os.PathLike[str] | None = None, **options: Unpack[RunOption
     called = ["srbench.run", *([] if suite is None else [os.fspath(suite)]), *command]
     with prepared(suite, options, command=called) as asked:
         outcomes = asked.execute()
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    if errors:
-        raise min(errors, key=_urgency)
+    error = most_urgent(outcome.error for outcome in outcomes if outcome.error is not None)
+    if error is not None:
+        raise error
     return [load_run(outcome.run_id, results=asked.results) for outcome in outcomes]
-
-
-def _urgency(error: SrbenchError) -> int:
-    """As exit codes go: wrong usage first, then what can go on, then what failed."""
-    return [UsageError.exit_code, StoppedError.exit_code, SrbenchError.exit_code].index(error.exit_code)
 
 
 @contextmanager

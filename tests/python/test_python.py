@@ -13,7 +13,7 @@ from small import MODEL, dataset_text, picture_folder, small_arguments
 from small import srbench as command_line
 
 import srbench
-from srbench.errors import CheckpointError, SrbenchError, UsageError
+from srbench.errors import CheckpointError, DatasetError, SrbenchError, StoppedError, UsageError, most_urgent
 from srbench.python.options import RunOptions
 from srbench.store.runs import list_runs
 
@@ -135,6 +135,17 @@ def test_a_run_that_fails_raises_its_error_after_the_others_have_gone_on(store, 
     with pytest.raises(CheckpointError):
         failed.model()
     assert failed.scores().empty
+
+
+def test_of_several_errors_the_most_urgent_is_told_a_plugin_s_own_too():
+    class CameraError(SrbenchError):
+        exit_code = 3
+
+    failed, wrong, stopped = CameraError(), DatasetError(), StoppedError()
+    assert most_urgent([failed, stopped, wrong]) is wrong
+    assert most_urgent([failed, stopped]) is stopped
+    assert most_urgent([failed]) is failed
+    assert most_urgent([]) is None
 
 
 def test_a_suite_is_run_and_shown(store, tmp_path):
