@@ -9,7 +9,7 @@ from typing import Any
 from srbench.components import Component
 from srbench.files import canonical_json, parse_json, read_regular, write_atomic
 from srbench.images.download import cache_dir
-from srbench.sources import find_module
+from srbench.sources import behind, find_module
 
 SCHEMA = 1
 """Of reports; docs/plugins/testing.md describes them."""
@@ -61,7 +61,9 @@ def source_sha256(component: Component) -> str | None:
     The package is found, not imported.
     """
     target = component.target
-    module = target.partition(":")[0] if isinstance(target, str) else getattr(target, "__module__", "")
+    module = (
+        target.partition(":")[0] if isinstance(target, str) else getattr(behind(target), "__module__", "")
+    )
     return _package_sha256(module.partition(".")[0])
 
 

@@ -1,6 +1,5 @@
 """Who gave each component of a run: recorded at its start, compared when it goes on."""
 
-import functools
 import inspect
 import logging
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from srbench.components import Component, Kind
 from srbench.errors import UsageError
 from srbench.files import sha256_file
 from srbench.registry import registry
-from srbench.sources import module_file
+from srbench.sources import behind, module_file
 from srbench.spec import RunSpec
 from srbench.store.runs import RunRecord
 from srbench.types import Target
@@ -34,9 +33,7 @@ def source_file(target: Target) -> Path | None:
     """The file that defines a component; its module is not imported. None: it is in no file."""
     if isinstance(target, str):
         return module_file(target.partition(":")[0])
-    while isinstance(target, functools.partial):
-        target = target.func
-    target = inspect.unwrap(target)
+    target = behind(target)
     name = _defined_in(target) or _defined_in(type(target))  # of an object that can be called: its class
     return Path(name) if name and Path(name).is_file() else None
 

@@ -1,13 +1,23 @@
-"""Where a module's file lies, found without importing it or its packages, which may load torch."""
+"""Where code lies: a module's file, found without importing it, and what is behind a callable."""
 
+import functools
+import inspect
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
+
+
+def behind(target: Any) -> Any:
+    """The function, class or object that somebody wrote, without the partials and wrappers around it."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    return inspect.unwrap(target)
 
 
 def find_module(name: str) -> ModuleSpec | None:
-    """The spec of a module or package; None: there is none."""
+    """The spec of a module or package, without importing it, which may load torch; None: there is none."""
     path: Sequence[str] | None = None
     spec: ModuleSpec | None = None
     found = ""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from promised import made
 from small import StopAt, picture_folder, settings, small_job, small_request
 
 import srbench.images.resize
@@ -15,6 +16,7 @@ import srbench.metrics.ssim
 import srbench_datasets.folder
 import srbench_lapsrn.network
 import srbench_losses.pixel
+from srbench.badges import source_sha256
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
 from srbench.files import sha256_file
@@ -56,6 +58,12 @@ def wrapped():
 )
 def test_the_file_of_a_callable_is_the_one_that_defines_it(target):
     assert source_file(target) == HERE
+
+
+def test_a_report_is_on_the_package_of_what_a_partial_holds():
+    build = srbench_losses.pixel.charbonnier
+    held, alone = (made("loss", one).component for one in (functools.partial(build, eps=1e-6), build))
+    assert source_sha256(held) == source_sha256(alone) is not None
 
 
 @pytest.mark.parametrize("target", [len, dict, "no_such_package.module:build", "sys:exit"])

@@ -12,6 +12,8 @@ from srbench.components import KINDS, Command, Component, DatasetComponent, Kind
 from srbench.errors import SrbenchError, UsageError, did_you_mean
 from srbench.grammar import quote
 from srbench.registry import registry
+from srbench.selection import canonical
+from srbench.sources import behind
 
 OPTIONS: dict[Kind, str] = {
     "model": "--model",
@@ -34,7 +36,11 @@ def entries_of(name: str, kind: str | None = None) -> list[Entry]:
     dist, _, bare = name.rpartition("/")
     everything = entries()
     within = [entry for entry in everything if kind is None or entry.row.kind == kind]
-    found = [entry for entry in within if entry.row.name == bare and (not dist or entry.row.dist == dist)]
+    found = [
+        entry
+        for entry in within
+        if entry.row.name == bare and (not dist or canonical(entry.row.dist) == canonical(dist))
+    ]
     if found:
         return found
     elsewhere = [one.row.kind for one in everything if one.row.name == bare]
@@ -59,7 +65,7 @@ def detail(entry: Entry) -> dict[str, Any]:
         said = {"usable": True, "error": None, "usage": f"srbench {registry().typing(component)}"}
         return {**record(entry), **said, "doc": component.help}
     try:
-        build = _function(component.build)
+        build = behind(component.build)
         parameters = component.parameters
     except SrbenchError as error:
         return {**record(entry), "usable": False, "error": str(error)}
@@ -160,12 +166,6 @@ def _answer(question: Callable[[], Any], otherwise: Any) -> Any:
         return question()
     except SrbenchError:
         return otherwise
-
-
-def _function(build: Any) -> Any:
-    while isinstance(build, partial):
-        build = build.func
-    return inspect.unwrap(build)
 
 
 def _line(build: Any) -> int | None:

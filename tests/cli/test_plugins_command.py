@@ -256,7 +256,7 @@ def test_a_name_that_two_plugins_claim_shows_both(said):
     assert "power: [of] the difference." in out  # no markup
     assert ["pool", "str", "mean", "mean,", "sum"] in [line.split() for line in out.splitlines()]
     assert ["plain", "text", "none"] in [line.split() for line in out.splitlines()]
-    _, out, _ = said("show", "other-dist/edges", "--json")
+    _, out, _ = said("show", "Other_Dist/edges", "--json")  # as pip takes it too
     (only,) = records(out)
     assert only["distribution"] == "other-dist"
 
