@@ -68,7 +68,7 @@ class PluginHost:
         names: dict[int, tuple[str, str]] = {}
         for point in entry_points:
             if id(point.dist) not in names:
-                names[id(point.dist)] = _name_and_version(point.dist)
+                names[id(point.dist)] = name_and_version(point.dist)
             plugin = Plugin(point.name, *names[id(point.dist)])
             if selection.takes(plugin.name, plugin.dist):
                 self._take(plugin, point.load, point.value.partition(":")[0].strip())
@@ -190,33 +190,40 @@ def host() -> PluginHost:
     selection = Selection.from_environment()
     plugins = PluginHost(())
     plugins.add(builtin, Plugin("builtin", OWN, __version__))
-    plugins.load(sorted(_entry_points(), key=lambda point: (point.name, point.value)), selection)
+    plugins.load(sorted(entry_points(), key=lambda point: (point.name, point.value)), selection)
     return plugins
 
 
 def distribution_of(module: str) -> str | None:
     """The distribution of the plugin whose package a module is of; None where no installed plugin is."""
     package = module.partition(".")[0]
-    for point in _entry_points():
+    for point in entry_points():
         if point.value.partition(":")[0].partition(".")[0].strip() == package:
-            return _name_and_version(point.dist)[0]
+            return name_and_version(point.dist)[0]
     return None
 
 
-def _entry_points() -> list[importlib.metadata.EntryPoint]:
+def entry_points() -> list[importlib.metadata.EntryPoint]:
+    """Those of the group `srbench`, of every installed distribution whose metadata can be read."""
     try:
         return list(importlib.metadata.entry_points(group=GROUP))
     except Exception as error:  # one distribution's metadata cannot be read: the others still can
-        _log.warning("The metadata of an installed package is damaged (%s).", one_line(error))
+        _warn_of_damage(one_line(error))
     found: dict[tuple[str, str, str], importlib.metadata.EntryPoint] = {}
     for dist in importlib.metadata.distributions():
         with contextlib.suppress(Exception):
             for point in dist.entry_points.select(group=GROUP):
-                found.setdefault((_name_and_version(dist)[0], point.name, point.value), point)
+                found.setdefault((name_and_version(dist)[0], point.name, point.value), point)
     return list(found.values())
 
 
-def _name_and_version(dist: importlib.metadata.Distribution | None) -> tuple[str, str]:
+@cache
+def _warn_of_damage(cause: str) -> None:
+    _log.warning("The metadata of an installed package is damaged (%s).", cause)
+
+
+def name_and_version(dist: importlib.metadata.Distribution | None) -> tuple[str, str]:
+    """What a distribution is called, and its version; `?` where that is not known."""
     if dist is None:
         return "?", "?"
     metadata = dist.metadata  # parsed anew at each look

@@ -1,6 +1,5 @@
 """What is installed, as records: every component with what it declared, and what is broken and why."""
 
-import importlib.metadata
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,7 +10,7 @@ from srbench import __version__
 from srbench.badges import badge
 from srbench.components import REGISTERED, Component
 from srbench.facts import DatasetFacts
-from srbench.plugins import GROUP, OWN
+from srbench.plugins import OWN, entry_points, name_and_version
 from srbench.registry import Row, registry
 from srbench.sources import module_file
 from srbench.types import Target
@@ -82,9 +81,7 @@ def declared(component: Component) -> dict[str, Any]:
 def freeze() -> list[str]:
     """`distribution==version` of srbench and of everything that has a plugin, sorted, as pip takes it."""
     versions = {OWN: __version__}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if point.dist is not None:
-            versions[point.dist.name] = point.dist.version
+    versions |= dict(name_and_version(point.dist) for point in entry_points() if point.dist is not None)
     return [f"{dist}=={versions[dist]}" for dist in sorted(versions, key=str.lower)]
 
 
@@ -101,8 +98,7 @@ def _text(file: Path | None) -> str | None:
 
 
 def _entry_points() -> dict[tuple[str, str], str]:
-    points = importlib.metadata.entry_points(group=GROUP)
-    return {(point.dist.name, point.name): point.value for point in points if point.dist is not None}
+    return {(name_and_version(point.dist)[0], point.name): point.value for point in entry_points()}
 
 
 def plain(value: Any) -> Any:

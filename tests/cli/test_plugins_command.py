@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from installed import install, say
 from small import srbench
 
 import srbench as package
@@ -232,6 +233,19 @@ def test_freeze_names_every_distribution_once(said):
     code, _, err = said("list", "--freeze", "--json")
     assert code == 2
     assert "--freeze is about distributions" in err
+
+
+def test_the_damaged_metadata_of_one_package_is_told_once_and_costs_no_command(tmp_path):
+    install(tmp_path, "fine-dist", {"fine_plugin": "from srbench.api import hookimpl\n"})
+    damaged = tmp_path / "damaged-1.0.dist-info"
+    damaged.mkdir()
+    (damaged / "METADATA").write_text("Metadata-Version: 2.1\nName: damaged\nVersion: 1.0\n")
+    (damaged / "entry_points.txt").write_bytes(b"\xff[srbench]")
+    lines = [["list", "--json"], ["list", "--freeze"], ["show", "sample"]]
+    told = say(tmp_path, [["plugins", *line] for line in lines], tmp_path)
+    assert [one.code for one in told] == [0, 0, 0], told
+    assert sum(one.err.count("The metadata of an installed package is damaged") for one in told) == 1
+    assert "fine-dist==1.0" in told[1].out.splitlines()
 
 
 def test_a_page_has_how_it_is_typed_its_parameters_its_words_and_its_place(said, folder):
