@@ -96,6 +96,10 @@ def _told(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     except SrbenchError as error:
         host().emit("run_failed", run=info, reason=str(error))
         raise
+    except Exception as error:
+        told = _unforeseen(error, paths)
+        host().emit("run_failed", run=info, reason=str(told))
+        raise told from error
     if finished is None:
         return False
     step, summary = finished
@@ -166,22 +170,26 @@ def _do(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> tuple[int,
         _close(paths, "done" if is_done else "failed", None if is_done else str(error))
         raise
     except Exception as error:
-        if is_out_of_memory(error):
-            reason = (
-                f"{paths.id} ran out of memory ({first_line(error)}). A smaller --batch or --patch takes "
-                "less (and is another run), as do fewer runs at once (--jobs)."
-            )
-            _close(paths, "done" if is_done else "failed", None if is_done else reason)
-            raise SrbenchError(reason) from error
-        # A plugin's fault or ours: its trace is kept, and the other runs go on.
-        _log.exception("%s met an unexpected error:", paths.id)
-        reason = f"{paths.id} failed with an unexpected {type(error).__name__}: {error}. The trace is above."
-        _close(paths, "done" if is_done else "failed", None if is_done else reason)
-        raise SrbenchError(reason) from error
+        told = _unforeseen(error, paths)
+        _close(paths, "done" if is_done else "failed", None if is_done else str(told))
+        raise told from error
     if is_done and not made:
         return None
     _close(paths, "done")
     return step, summary
+
+
+def _unforeseen(error: Exception, paths: RunPaths) -> SrbenchError:
+    """The error for an exception that nobody foresaw; its trace is kept, and the other runs go on."""
+    if is_out_of_memory(error):
+        return SrbenchError(
+            f"{paths.id} ran out of memory ({first_line(error)}). A smaller --batch or --patch takes less "
+            "(and is another run), as do fewer runs at once (--jobs)."
+        )
+    _log.error("%s met an unexpected error:", paths.id, exc_info=error)
+    return SrbenchError(
+        f"{paths.id} failed with an unexpected {type(error).__name__}: {error}. The trace is above."
+    )
 
 
 def _check_saved(record: RunRecord, paths: RunPaths) -> None:

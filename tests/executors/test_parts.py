@@ -23,6 +23,7 @@ from srbench.errors import DatasetError, DivergedError, SrbenchError, StoppedErr
 from srbench.evaluate.scoring import resolve_metrics
 from srbench.executors import process, queue, slots
 from srbench.executors.causes import cause_of
+from srbench.executors.local import execute
 from srbench.executors.machine import Machine
 from srbench.executors.queue import Queue
 from srbench.executors.slots import Slot, is_there_room, slots_of
@@ -320,6 +321,19 @@ def test_a_stop_before_anything_has_begun_is_one_error_for_all(pictures, tmp_pat
     (outcome,) = work(jobs, tmp_path, stop)
     assert isinstance(outcome.error, StoppedError)
     assert "Stopped on SIGTERM; 3 runs are left" in str(outcome.error)
+
+
+def test_an_error_that_nobody_foresaw_ends_one_run_and_no_other(pictures, tmp_path):
+    """Before training begins, too: here over what run.json says of the model's provider."""
+    first, second = (
+        job for job in plan(small_request(pictures, losses=("l1", "l2"), channels=("y",))) if job.spec.trained
+    )
+    record = RunRecord(first.spec.id, first.spec.data(), engine={"device": "cpu"})
+    provenance = {"providers": {"model lapsrn": {}}}
+    write_record(RunPaths(tmp_path / first.spec.id), replace(record, provenance=provenance))
+    failed, done = execute([first, second], tmp_path, settings(), Stop())
+    assert "failed with an unexpected KeyError: 'dist'. The trace is above." in str(failed.error)
+    assert done.error is None
 
 
 def test_a_baseline_that_another_process_scores_is_waited_for(pictures, tmp_path):
