@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import inf
+from pathlib import Path
 from typing import Any, Literal
 
 from srbench.containment import contained
@@ -229,6 +230,28 @@ class Model(Component):
         if isinstance(recipe, Mapping):
             return dict(recipe)
         return dict(self._asked(recipe, {**settings, "scale": scale}))
+
+    def read(self, path: Path, given: Mapping[str, Any]) -> Any:
+        """What its reader, which it has, makes of a file of weights.
+
+        Args:
+            path: the file.
+            given: what else a reader may ask for.
+
+        Raises:
+            UsageError: the reader cannot be loaded, or refuses the file, with its reason.
+            PluginError: it fails in another way.
+        """
+        assert self.reader is not None
+        reader = self._loaded(self.reader, f"The reader of the model {self.name!r} of {self.plugin.dist}")
+        try:
+            return reader(**called_with(reader, {**given, "path": path}))
+        except SrbenchError:
+            raise
+        except (ValueError, OSError) as error:
+            raise UsageError(f"{path} cannot be read as weights of {self.name!r}: {error}.") from error
+        except Exception as error:
+            raise self.broken(f"cannot read {path}", error) from error
 
     def told(self, settings: Mapping[str, Any]) -> str:
         """What a user is told before the model is used; empty: nothing.

@@ -8,9 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from srbench.components import Model, resolve
+from srbench.components import Model
 from srbench.errors import CheckpointError, UsageError
-from srbench.parameters import called_with
 from srbench.plan import DEFAULT_SCALE
 from srbench.plan.terms import check_scale
 from srbench.registry import registry
@@ -73,15 +72,11 @@ def _read(
             "whose names are those of the model's network; convert it to that, or write a reader "
             "(docs/foreign.md)."
         )
-    given = {"path": path, "scale": scale, "planes": None if channels is None else _planes(channels)}
+    given = {"scale": scale, "planes": None if channels is None else _planes(channels)}
     if model.trainable:  # a network of the plugin's own: mostly the file cannot say what it is
         given |= {"scale": scale or DEFAULT_SCALE, "planes": _planes(channels or model.channels)}
         check_scale(model, scale or DEFAULT_SCALE)
-    reader = resolve(model.reader)
-    try:
-        result = reader(**called_with(reader, {**given, **spec.params}))
-    except ValueError as error:
-        raise UsageError(f"{path} cannot be read as weights of {model.name!r}: {error}.") from error
+    result = model.read(path, {**given, **spec.params})
     if isinstance(result, ForeignModel):
         return _as_it_says(path, result, scale, channels)
     chosen = channels or model.channels

@@ -1,5 +1,7 @@
 """What a plugin registers: an option that cannot be is refused; a function that fails says whose it is."""
 
+from pathlib import Path
+
 import pytest
 from promised import made
 
@@ -60,6 +62,26 @@ def test_a_function_that_cannot_be_called_is_one_sentence_that_names_the_plugin(
         ask(made(kind, build, **{**options, option: "nowhere:at_all"}).component)
     with pytest.raises(PluginError, match=r"of test-dist cannot say how it is used: KeyError: 'gone'"):
         ask(made(kind, build, **{**options, option: failing}).component)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        (KeyError("layer 3"), PluginError, r"of test-dist cannot read net\.mat: KeyError: 'layer 3'"),
+        (
+            ValueError("it is empty"),
+            UsageError,
+            r"net\.mat cannot be read as weights of 'made': it is empty\.",
+        ),
+        (PermissionError("denied"), UsageError, r"net\.mat cannot be read as weights of 'made': denied\."),
+    ],
+)
+def test_a_reader_that_fails_is_one_sentence_with_the_file(raised, kind, said):
+    def read(path, scale):
+        raise raised
+
+    with pytest.raises(kind, match=said):
+        made("model", build, reader=read).component.read(Path("net.mat"), {"scale": 2, "planes": 1})
 
 
 @pytest.mark.parametrize("kind", ["metric", "loss"])
