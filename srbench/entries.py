@@ -42,7 +42,9 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
         TypeError, ValueError: what is wrong with it.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[^\W\d][\w.-]*", name):
-        raise ValueError(f"the name {name!r} must be one word of letters, digits, - . and _, a letter first")
+        raise ValueError(
+            f"the name {name!r} must be one word of letters, digits, - . and _, a letter or _ first"
+        )
     if not _is_target(target):
         raise ValueError(f"{target!r} is neither a callable nor an import string 'package.module:attribute'")
     cls = _CLASSES[kind]
@@ -64,9 +66,11 @@ def describe(kind: Kind, name: str, plugin: Plugin, target: Target, options: Map
         raise ValueError("size_multiple must be a whole number, or a function of the settings that gives it")
     if not (isinstance(tileable, bool) or _is_target(tileable)):
         raise ValueError("tileable must be True or False, or a function of the settings that says which")
-    for key in ("planes", "shows", "laws"):
+    for key in ("planes", "shows"):  # a name alone has always stood for a list of it
         if isinstance(values.get(key), str):
-            raise ValueError(f"{key} are a list, such as [{values[key]!r}], and not text alone")
+            values[key] = (values[key],)
+    if isinstance(values.get("laws"), str):
+        raise ValueError(f"laws are a list, such as [{values['laws']!r}], and not text alone")
     _check_planes(values.get("planes", ("rgb",)))
     _check_scales(kind, values)
     if kind == "dataset" and not isinstance(values.get("facts"), DatasetFacts | str | None):

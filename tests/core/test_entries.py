@@ -20,11 +20,10 @@ def failing():
 @pytest.mark.parametrize(
     ("kind", "options", "said"),
     [
-        ("metric", {"planes": "rgby"}, r"planes are a list, such as \['rgby'\], and not text alone"),
+        ("metric", {"planes": "rgby"}, "unknown plane 'rgby'"),
         ("metric", {"planes": ["y", "rgb"]}, r"any of r, g, b, y, or rgb alone, not \['y', 'rgb'\]"),
         ("metric", {"planes": []}, r"any of r, g, b, y, or rgb alone, not \[\]"),
         ("metric", {"planes": ["x"]}, "unknown plane 'x'"),
-        ("metric", {"shows": "net"}, "shows are a list"),
         ("loss", {"laws": "zero"}, "laws are a list"),
         ("loss", {"scales": "first"}, "scales 'first' is neither 'all' nor 'last'"),
         ("model", {"scales": 4}, "scales are whole numbers from 2"),
@@ -41,6 +40,8 @@ def test_an_option_that_cannot_be_is_refused_when_it_is_registered(kind, options
 
 def test_options_that_can_be_are_taken():
     assert made("metric", build, better="lower", planes=["y", "r"]).component.planes == ("y", "r")
+    alone = made("metric", build, better="lower", planes="rgb", shows="net").component
+    assert (alone.planes, alone.shows) == (("rgb",), ("net",))
     assert made("model", build, scales=range(2, 5)).component.scales == (2, 3, 4)
     assert made("model", build, scales=None).component.scales is None
 

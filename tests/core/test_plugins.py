@@ -150,7 +150,7 @@ def test_a_request_to_stop_is_no_fault_of_the_plugin_that_was_loading():
         (("name", 3), {}, "neither a callable nor an import string"),
         (("name", len), {"domian": "rgb"}, "register takes no 'domian'. Did you mean 'domain'?"),
         (("name", len), {"domain": "both"}, "neither 'plane' nor 'rgb'"),
-        (("2x", len), {}, "a letter first"),
+        (("2x", len), {}, "a letter or _ first"),
         (("kept", len), {}, "this plugin has given that name before"),
     ],
 )
