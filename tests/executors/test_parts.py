@@ -39,6 +39,7 @@ from srbench.store.history import append_line
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, read_record, write_record
+from srbench.train.device import pick_device
 from srbench.train.stop import Stop
 
 
@@ -60,6 +61,16 @@ def test_runs_on_a_cpu_share_its_threads(monkeypatch):
     assert slots_of(None, settings()) == [Slot("cpu", 8)]
     assert slots_of(3, settings()) == [Slot("cpu", 2)] * 3
     assert slots_of(16, settings()) == [Slot("cpu", 1)] * 16
+
+
+def test_a_device_is_found_without_a_word_of_the_cluster_it_may_be_on(tmp_path, monkeypatch):
+    """Warnings are errors here; Fabric has one wherever the command srun is."""
+    (tmp_path / "srun").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert pick_device("cpu") == torch.device("cpu")
+    for name, value in {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "srbench", "SLURM_JOB_ID": "7"}.items():
+        monkeypatch.setenv(name, value)
+    assert pick_device("cpu") == torch.device("cpu")
 
 
 @pytest.fixture
