@@ -52,8 +52,8 @@ def upscale(
         typer.Option(
             "--tile",
             metavar="PIXELS",
-            help="Put pictures through the network in tiles of this side, in pixels of the picture, 16 or more. "
-            "Default: up to 512, smaller where memory is short.",
+            help="Put pictures through the network in tiles of this side, in pixels of the picture, 16 or "
+            "more. Default: up to 512, smaller where memory is short.",
         ),
     ] = None,
     overlap: Annotated[
@@ -61,9 +61,9 @@ def upscale(
         typer.Option(
             "--overlap",
             metavar="PIXELS",
-            help="Pixels that neighbouring tiles of --tile share, at most half a tile. Where a network looks no "
-            "further than a quarter of it, tiles leave no seam. Default: 32, or a quarter of a smaller tile; "
-            "without --tile, what is measured to leave none.",
+            help="Pixels that neighbouring tiles of --tile share, at most half a tile. Where a network looks "
+            "no further than a quarter of it, tiles leave no seam. Default: 32, or a quarter of a smaller "
+            "tile; without --tile, what is measured to leave none.",
         ),
     ] = None,
     device: Device = "auto",

@@ -1,6 +1,7 @@
 """Picture files → larger picture files, one after another: a fault of one does not stop the others."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -96,7 +97,7 @@ def _make(
     place = named(task.source)
     picture = read_raster(task.source, lambda height, width: enlarger.check_room(height, width, place))
     mark = canonical_json({**made_by, "picture": sha256_file(task.source)})
-    if not overwrite and (task.target.exists() or task.target.is_symlink()):
+    if not overwrite and os.path.lexists(task.target):
         if mark_of(task.target) == mark:
             return False
         raise StoreError(

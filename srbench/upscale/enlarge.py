@@ -1,10 +1,11 @@
 """Networks + a picture of any size → the same picture, larger: in tiles, a band of the result at a time."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -38,8 +39,8 @@ class Enlarger:
     """A run's networks, for pictures of any size, depth and kind.
 
     Args:
-        upscaler: the networks. Where it asks for no tiles, they are chosen for each picture: the largest that
-            leave half of the memory free, with so much overlap that no seam is left.
+        upscaler: the networks. Where it asks for no tiles, they are chosen for each picture: the largest
+            that leave half of the memory free, with so much overlap that no seam is left.
         called: what errors and logs call it.
     """
 
@@ -60,8 +61,8 @@ class Enlarger:
         """The picture, `scale` times as large and of the same depth; floating point becomes 8-bit.
 
         Grey stays grey. Alpha is enlarged by bicubic; before that, the colours that show take the place of
-        those that are wholly transparent, so that hidden ones do not bleed into edges. A run of the plane r, g
-        or b gives that plane of a picture in colour, as grey.
+        those that are wholly transparent, so that hidden ones do not bleed into edges. A run of the plane
+        r, g or b gives that plane of a picture in colour, as grey.
 
         Args:
             picture: with at least one pixel.
@@ -76,8 +77,8 @@ class Enlarger:
         self.check_room(*picture.size)
         if self._upscaler.channels in ("r", "g", "b") and not picture.is_grey:
             tell(
-                f"{self._called} sees the plane {self._upscaler.channels} alone: of pictures in colour it gives "
-                "that plane, as grey."
+                f"{self._called} sees the plane {self._upscaler.channels} alone: of pictures in colour it "
+                "gives that plane, as grey."
             )
         for inference in self._ways(*picture.size):
             try:
@@ -136,7 +137,11 @@ class Enlarger:
     def _fits(self, height: int, width: int, share: float) -> bool:
         device = self._upscaler.device
         there = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
-        return self._upscaler.bytes_per_pixel * height * width <= share * there
+        return self._bytes_per_pixel * height * width <= share * there
+
+    @cached_property
+    def _bytes_per_pixel(self) -> float:
+        return _unless_memory_is_short(lambda: self._upscaler.bytes_per_pixel, math.inf)
 
     def _overlap(self, tile: int) -> int:
         """The outer quarter of an overlap is dropped: that is what networks may look at beyond it."""
@@ -144,14 +149,13 @@ class Enlarger:
         if needed > tile // 2 or self._reach == FURTHEST:
             tell(
                 f"{self._called} looks {self._reach} pixels around or more, and tiles of {tile} share "
-                f"{min(needed, tile // 2)}: faint seams are possible. Tiles are taken where memory does not hold "
-                "the whole."
+                f"{min(needed, tile // 2)}: faint seams are possible."
             )
         return min(needed, tile // 2)
 
     @cached_property
     def _reach(self) -> int:
-        return reach(self._upscaler)
+        return _unless_memory_is_short(lambda: reach(self._upscaler), FURTHEST)
 
     def _enlarged(
         self, picture: Raster, inference: Inference, check: Callable[[], None], steps: Steps
@@ -210,6 +214,18 @@ class Enlarger:
         if picture.alpha is not None:
             sr = torch.cat([sr, resize_bicubic(part[:, 3:], *sr.shape[-2:])], dim=1)
         return sr[0]
+
+
+_T = TypeVar("_T")
+
+
+def _unless_memory_is_short(measured: Callable[[], _T], otherwise: _T) -> _T:
+    try:
+        return measured()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return otherwise
 
 
 def spread_colours(colour: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

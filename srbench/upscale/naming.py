@@ -28,7 +28,7 @@ class Task:
 
 
 def named(path: Path | str) -> str:
-    """A path as it is shown on one line: quoted, with escapes, where a name could pass for something else."""
+    """A path as it is shown on one line: quoted, with escapes, where it could pass for something else."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
 
@@ -36,8 +36,9 @@ def named(path: Path | str) -> str:
 def tasks_of(typed: Sequence[Path], folder: Path, scale: int) -> list[Task]:
     """What each picture becomes: `NAME_xSCALE.png` in `folder`.
 
-    Pictures whose names differ by their kinds alone keep these: `NAME.jpg_xSCALE.png`. A picture that is named
-    twice is made once; of a folder, all pictures in it are taken, by name, but for results that lie there.
+    Pictures whose names differ by their kinds alone keep these: `NAME.jpg_xSCALE.png`. A picture that is
+    named twice is made once; of a folder, all pictures in it are taken, by name, but for results that lie
+    there.
 
     Args:
         typed: files and folders.
@@ -58,8 +59,8 @@ def tasks_of(typed: Sequence[Path], folder: Path, scale: int) -> list[Task]:
         error = None
         if _place(target) in sources:
             error = PictureError(
-                f"{named(source)} is not upscaled: its result {named(target)} would take the place of another "
-                "of the pictures. Name another folder by -o."
+                f"{named(source)} is not upscaled: its result {named(target)} would take the place of "
+                "another of the pictures. Name another folder by -o."
             )
         elif counts[_key(target)] > 1:
             error = PictureError(

@@ -17,8 +17,8 @@ _NOTICED = 0.5 / 65535
 def reach(upscaler: NetworkUpscaler) -> int:
     """LR pixels from one that changes to the furthest SR pixel that changes with it; at most `FURTHEST`.
 
-    Measured on noise, in windows that grow until what changes ends inside them. Networks that lay a grid over a
-    picture see a pixel from another place of it in another tile: a cell of the grid is added.
+    Measured on noise, in windows that grow until what changes ends inside them. Networks that lay a grid over
+    a picture may see a pixel at any place of a cell: a cell is added.
     """
     for radius in (16, 32, FURTHEST):
         side = math.ceil((2 * radius + 1) / upscaler.size_multiple) * upscaler.size_multiple
@@ -29,11 +29,8 @@ def reach(upscaler: NetworkUpscaler) -> int:
         before, after = (upscaler.predicted(one, WHOLE)[upscaler.run_scale] for one in (lr, changed))
         # What is not finite has changed, too: a network may divide by what the pixel was.
         moved = ~((after - before).abs().amax(dim=(0, 1)) <= _NOTICED)
-        where = (torch.arange(side * upscaler.run_scale) + 0.5) / upscaler.run_scale - (centre + 0.5)
-        far = max(
-            (float(where.abs()[moved.any(dim=axis).cpu()].max()) for axis in (0, 1) if moved.any()),
-            default=0.0,
-        )
-        if far < radius - 1:
-            return min(math.ceil(far) + upscaler.size_multiple - 1, FURTHEST)
+        away = (torch.arange(side * upscaler.run_scale) // upscaler.run_scale - centre).abs()
+        far = max(int((away * moved.any(dim=axis).cpu()).max()) for axis in (0, 1))
+        if moved.any() and far < radius - 1:
+            return min(far + upscaler.size_multiple - 1, FURTHEST)
     return FURTHEST

@@ -1,6 +1,7 @@
 """Picture files → everything that is kept of them."""
 
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from srbench.upscale.raster import Raster
 
 _SERIES = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 """Formats that may hold several pictures of one rank. Others hold a preview or a depth map beside the one."""
+
+
+_DENSEST = {"PNG": 8 * 1032, "JPEG": 8 * 64}
+"""Pixels that a byte can hold at most: deflate shrinks to a 1032nd, and a JPEG has a bit for each block."""
 
 
 def read_raster(path: Path, allow: Callable[[int, int], None] = lambda height, width: None) -> Raster:
@@ -44,6 +49,11 @@ def read_raster(path: Path, allow: Callable[[int, int], None] = lambda height, w
             raise PictureError(
                 f"{name} has {frames} frames or pages, and srbench upscales still pictures. Save those that "
                 "are meant as files of their own."
+            )
+        if image.width * image.height > _DENSEST.get(str(image.format), math.inf) * len(content):
+            raise PictureError(
+                f"{name} says that it is {image.width}×{image.height}, which its {len(content):,} bytes "
+                "cannot hold: it is cut off. Copy or download it again."
             )
         orientation = image.getexif().get(ORIENTATION, 1)
         image.load()
