@@ -86,6 +86,8 @@ class Enlarger:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+            if self._upscaler.device.type == "cuda":
+                torch.cuda.empty_cache()
         height, width = picture.size
         tile = self._upscaler.inference.tile
         raise SrbenchError(
