@@ -23,8 +23,8 @@ _SERIES = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 
 
 _DENSEST = {"PNG": 8 * 1032, "JPEG": 8 * 64 * 8}
-"""Pixels that a byte can hold at most: deflate shrinks to a 1032nd, and a JPEG has a bit for each block of 64,
-or the eighth of one in the rare files that are coded arithmetically."""
+"""Pixels that a byte can hold at most: deflate shrinks to a 1032nd, and a JPEG has a bit for each block of
+64, or the eighth of one in the rare files that are coded arithmetically."""
 
 
 def read_raster(path: Path, allow: Callable[[int, int], None] = lambda height, width: None) -> Raster:
