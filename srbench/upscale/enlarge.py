@@ -27,9 +27,12 @@ from srbench.upscale.reach import FURTHEST, reach
 _BYTES_PER_PIXEL = 12
 """Of a result: its samples, their copy for the file, and the file."""
 
-_LEAST_OVERLAP = (
-    16  # LR pixels: four times what bicubic, which alpha and chroma go through, looks at, and more
-)
+_LEAST_OVERLAP = 16
+"""LR pixels: four times what bicubic looks at, and more. Alpha and chroma go through it."""
+
+_ROWS = 256
+"""Of a result, rounded at a time."""
+
 
 Steps = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """How many tiles there are → a block in which its value is called once a tile; it may raise to stop."""
@@ -192,7 +195,9 @@ class Enlarger:
                     dtype = np.uint16 if picture.is_deep else np.uint8
                     made = np.empty((height * scale, width * scale, band.shape[0]), dtype)
                 target = made[top * scale : (top + finished) * scale]
-                target[...] = _samples(band[:, : target.shape[0], : width * scale], picture)
+                for first in range(0, len(target), _ROWS):  # rounding makes copies
+                    rounded = target[first : first + _ROWS]
+                    rounded[...] = _samples(band[:, first : first + len(rounded), : width * scale], picture)
         assert made is not None
         return _raster(made, picture)
 
