@@ -24,7 +24,7 @@ from srbench.progress import tell
 from srbench.upscale.raster import Raster
 from srbench.upscale.reach import FURTHEST, reach
 
-_BYTES_PER_PIXEL = 12
+_BYTES_PER_PIXEL = 15
 """Of a result: its samples, their copy for the file, and the file."""
 
 _LEAST_OVERLAP = 16
