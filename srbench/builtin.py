@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "gc": "srbench.cli.gc:gc",
     "prove-resume": "srbench.cli.prove_resume:prove_resume",
     "eval": "srbench.cli.eval:evaluate_run",
+    "upscale": "srbench.cli.upscale:upscale",
     "data": "srbench.cli.data:app",
     "compare": "srbench.cli.compare:compare",
     "plot": "srbench.cli.plot:plot",

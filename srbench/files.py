@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 _NOT_THERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What a file system answers that does not have what was asked for: no fault of the file."""
 _NO_LOCKS = _NOT_THERE | {errno.ENOLCK}
+_LONGEST_PREFIX = 200  # bytes
 _unlocked: set[int] = set()
 """File systems that a warning has named already."""
 
@@ -144,7 +145,9 @@ def write_atomic(path: Path, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        # A name may fill all that file systems have for one: then it is the beginning of it.
+        prefix = "." + os.fsencode(path.name)[:_LONGEST_PREFIX].decode(errors="ignore")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{prefix}.", suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -87,7 +87,7 @@ def _tiled(
     if inference.tile is None or max(height, width) <= inference.tile:
         return network(x)
     rows, columns = (
-        _Axis(size, inference.tile, inference.overlap or 0, size_multiple) for size in (height, width)
+        Axis(size, inference.tile, inference.overlap or 0, size_multiple) for size in (height, width)
     )
     total: Prediction = {}
     for row, top in enumerate(rows.starts):
@@ -104,7 +104,7 @@ def _tiled(
     return total
 
 
-class _Axis:
+class Axis:
     """How one side of a picture is cut into tiles, and how much each counts where they overlap.
 
     Args:

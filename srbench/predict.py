@@ -142,9 +142,7 @@ def predict(
         scale → (1, 3, h·scale, w·scale) RGB; one plane for a run of a single plane.
     """
     height, width = lr_rgb.shape[-2:]
-    pad = (0, -width % size_multiple, 0, -height % size_multiple)
-    mode = "reflect" if pad[1] < width and pad[3] < height else "replicate"
-    padded = F.pad(lr_rgb, pad, mode) if any(pad) else lr_rgb
+    padded = pad_to(lr_rgb, size_multiple)
 
     def once(network: nn.Module, x: Tensor) -> "Prediction":
         check()
@@ -156,6 +154,17 @@ def predict(
     }
     pictures = compose(channels, planes, padded)
     return {scale: sr[..., : height * scale, : width * scale] for scale, sr in pictures.items()}
+
+
+def pad_to(x: Tensor, size_multiple: int) -> Tensor:
+    """Pictures (N, C, h, w), longer at bottom and right where a side is no multiple of `size_multiple`.
+
+    By reflection where they are large enough, else by their last row and column.
+    """
+    height, width = x.shape[-2:]
+    pad = (0, -width % size_multiple, 0, -height % size_multiple)
+    mode = "reflect" if pad[1] < width and pad[3] < height else "replicate"
+    return F.pad(x, pad, mode) if any(pad) else x
 
 
 class Upscaler(Protocol):
@@ -234,7 +243,7 @@ class NetworkUpscaler:
         del test, picture
         if self.device.type == "cpu" and self.inference.tile is None:
             # Linux grants any memory and kills the process that touches it, so the question comes first.
-            need = int(self._bytes_per_pixel * lr.shape[-2] * lr.shape[-1])
+            need = int(self.bytes_per_pixel * lr.shape[-2] * lr.shape[-1])
             if need > 0.9 * available_bytes():
                 raise MemoryShortError
         return self.predicted(lr, self.inference, check)
@@ -246,7 +255,8 @@ class NetworkUpscaler:
         return predict(self.networks, self.channels, lr, self.run_scale, self.size_multiple, inference, check)
 
     @cached_property
-    def _bytes_per_pixel(self) -> float:
+    def bytes_per_pixel(self) -> float:
+        """The most memory that a whole picture takes for each pixel of LR."""
         side = math.ceil(64 / self.size_multiple) * self.size_multiple
         lr = torch.zeros(1, 3, side, side, device=self.device)
         return peak_bytes(lambda: self.predicted(lr, WHOLE)) / side**2

@@ -23,7 +23,7 @@ LEVELS = (
     ("testing", "doctor"),
     ("python",),
     ("verdict",),
-    ("compare", "explain", "probe", "plot", "prove"),
+    ("compare", "explain", "probe", "plot", "prove", "upscale"),
     ("tables",),
     ("executors", "cost", "forecast"),
     ("evaluate",),
@@ -207,7 +207,7 @@ def results(tmp_path_factory):
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
         "plugins list --json", "plugins list --freeze", "plugins new --help", "plugins show --help",
-        "probe --help", "plot --help", "prove-resume --help", "plugins check --help",
+        "probe --help", "plot --help", "upscale --help", "prove-resume --help", "plugins check --help",
         "suite check --help", "suite schema",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from srbench.inference import WHOLE, Inference, _Axis
+from srbench.inference import WHOLE, Axis, Inference
 from srbench.metrics.protocol import Protocol
 from srbench.predict import predict
 
@@ -34,7 +34,7 @@ class Local(nn.Module):
 )
 def test_tiles_cover_a_side_and_their_weights_sum_to_one(size, tile, share, multiple):
     size *= multiple
-    axis = _Axis(size, tile, int(share * tile), multiple)
+    axis = Axis(size, tile, int(share * tile), multiple)
     total = torch.zeros(size * 2, dtype=torch.float64)
     for start, weights in zip(axis.starts, axis.weights(2), strict=True):
         assert start % multiple == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from srbench.checkpoint.choose import chosen
 from srbench.checkpoint.read import read_latest
 from srbench.components import Model
 from srbench.datasets import TestSet
@@ -67,19 +68,27 @@ def network_upscaler_of(
     inference: Inference = WHOLE,
     *,
     place: Path | None = None,
+    which: str | None = None,
 ) -> tuple[int, NetworkUpscaler]:
-    """As `upscaler_of`, where nothing but networks will do: the newest sound checkpoint, or a foreign file.
+    """As `upscaler_of`, where nothing but networks will do: a sound checkpoint, or a foreign file.
+
+    Args:
+        spec, paths, device, inference, place: as for `upscaler_of`.
+        which: of the checkpoints, a step or `best`; None: the newest.
 
     Raises:
         CheckpointError: there is no checkpoint, or it does not fit.
-        UsageError: a foreign file is gone or changed, the run is a folder of pictures, or tiles cannot be.
+        UsageError: a foreign file is gone or changed, the run is a folder of pictures, it has no such
+            checkpoint, or tiles cannot be.
     """
+    if which is not None and not spec.trained:
+        raise UsageError(f"{paths.id} was not trained by srbench and has no checkpoints. Leave --step out.")
     if spec.source is None:
         model: Model = registry().find("model", spec.model.name)
         tell_terms(spec)
         params, called = spec.model.params, model.title
         multiple, tileable = model.padded_to(params), model.sees_tiles(params)
-        step, networks = _trained(spec, paths, device)
+        step, networks = _trained(spec, paths, device, which)
     elif spec.source.kind == "pictures":
         raise UsageError(f"{paths.id} is a folder of pictures and has no networks.")
     else:
@@ -106,12 +115,16 @@ def tell_terms(spec: RunSpec) -> None:
     tell(model.told({**spec.model.params, "planes": planes, "scale": spec.scale}))
 
 
-def _trained(spec: RunSpec, paths: RunPaths, device: torch.device) -> tuple[int, Networks]:
-    """The step and the networks of a run's newest sound checkpoint."""
+def _trained(spec: RunSpec, paths: RunPaths, device: torch.device, which: str | None) -> tuple[int, Networks]:
+    """The step and the networks of a run's newest sound checkpoint, or of the one asked for."""
     networks = build_networks(spec, device)
     if not spec.trained:
         return 0, networks
-    found = read_latest(paths.checkpoints, spec.sha256, paths.id)
+    found = (
+        read_latest(paths.checkpoints, spec.sha256, paths.id)
+        if which is None
+        else chosen(paths.checkpoints, spec.sha256, paths.id, which)
+    )
     if found is None:
         raise CheckpointError(
             f"{paths.id} has no checkpoint yet, so there is nothing to score. Train it first."

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from srbench.errors import PictureError
+from srbench.errors import PictureError, SrbenchError
 from srbench.files import write_atomic
+from srbench.images.deep import deep_grey, deep_samples
 from srbench.types import Picture
 
-_ORIENTATION = 0x0112  # EXIF and TIFF tag
-_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC = 256, 257, 258, 262  # TIFF tags
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+ORIENTATION = 0x0112
+"""The EXIF and TIFF tag."""
+_WIDTH, _HEIGHT, _BITS_PER_SAMPLE = 256, 257, 258  # TIFF tags
 _PNG_END = b"IEND\xaeB\x60\x82"
 
 # Rounding goes half up, as MATLAB's. Bicubic ×2 weights are multiples of 1/256, so sums exactly half-way
@@ -82,7 +83,7 @@ def picture_size(picture: "Path | NDArray[np.uint8]") -> tuple[int, int]:
             if isinstance(image, TiffImagePlugin.TiffImageFile):
                 # Newer Pillows give the size of a TIFF already turned, older ones do not; the tags are plain.
                 width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
-            turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+            turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
     except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(
             f"{picture} is not a picture whose size can be read ({error}). Replace it, or take it out of "
@@ -104,18 +105,19 @@ def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.array(planes[None], order="C")).float() / 255
 
 
-def quantise(x: Tensor) -> Tensor:
+def quantise(x: Tensor, levels: int = 255) -> Tensor:
     """What an 8-bit file would keep of `x`: clamped to [0, 1], rounded half up to k / 255.
 
     Args:
         x: any shape, floating point.
+        levels: 65535 for what a 16-bit file would keep.
 
     Returns:
         The same shape and dtype. A value that is not finite becomes NaN, so that it cannot pass for white.
     """
     wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    levels = (wide.clamp(0, 1) * 255 + (0.5 + _TIE_SLACK)).floor()
-    return torch.where(x.isfinite(), levels / 255, torch.nan).to(x.dtype)
+    whole = (wide.clamp(0, 1) * levels + (0.5 + _TIE_SLACK)).floor()
+    return torch.where(x.isfinite(), whole / levels, torch.nan).to(x.dtype)
 
 
 def write_png(path: Path, sr: Tensor) -> None:
@@ -151,15 +153,68 @@ def _read_file(path: Path, mtime_ns: int, size_bytes: int) -> NDArray[np.uint8]:
         content = path.read_bytes()
     except OSError as error:
         raise _not_readable(path, error) from error
+    with decoding(path, content):
+        return _decode(path, content)
+
+
+def _decode(path: Path, content: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(content)) as image:
+        orientation = image.getexif().get(ORIENTATION, 1)
+        image.load()
+        check_whole(path, image, content)
+        # Pillow reads 16-bit colour by dropping the low byte, which darkens by half a level; others keep it.
+        deep = deep_samples(image, content, sample_bits(path, image))
+        if deep is not None:
+            pixels = _to_8_bits(deep[..., 0] if deep.shape[2] < 3 else deep[..., :3])
+        else:
+            pixels = _pixels_of(path, image)
+            if image.format == "TIFF":  # Pillow has turned it while loading
+                orientation = 1
+    if pixels.size == 0:
+        raise unsupported(path, "no pixels")
+    return np.ascontiguousarray(turn_upright(pixels, orientation))
+
+
+def check_whole(path: Path | str, image: Image.Image, content: bytes) -> None:
+    """Refuse a PNG that is cut off: Pillow is content with pixels that look whole.
+
+    Raises:
+        PictureError: it is.
+    """
+    if image.format == "PNG" and _PNG_END not in content:
+        raise PictureError(f"{path} is cut off: its end marker is missing. Copy or download it again.")
+
+
+def sample_bits(path: Path | str, image: Image.Image) -> tuple[int, ...]:
+    """Bits of each sample of a TIFF; of other kinds, 8.
+
+    Raises:
+        PictureError: they are more than srbench reads.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return (8,)
+    bits: tuple[int, ...] = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
+    if not set(bits) <= {1, 2, 4, 8, 16}:
+        raise unsupported(path, f"{max(bits)} bits a sample")
+    return bits
+
+
+@contextmanager
+def decoding(path: Path | str, content: bytes) -> Iterator[None]:
+    """Decode `content` in the block: strictly, in silence, and whatever goes wrong is said of `path`.
+
+    Raises:
+        PictureError: it is not a picture, cut off, too large, or cannot be decoded.
+    """
     try:
         with _strict_and_silent():
-            return _decode(path, content)
-    except PictureError:
+            yield
+    except SrbenchError:
         raise
     except UnidentifiedImageError as error:
         raise PictureError(
             f"{path} is not a picture srbench can read (it begins with {content[:12]!r}). Replace it with a "
-            "PNG, JPEG, BMP, TIFF or WebP file, or take it out of the folder."
+            "PNG, JPEG, BMP, TIFF or WebP file, or leave it out."
         ) from error
     except Image.DecompressionBombError as error:
         raise PictureError(
@@ -171,31 +226,6 @@ def _read_file(path: Path, mtime_ns: int, size_bytes: int) -> NDArray[np.uint8]:
             f"{path} cannot be decoded ({error}): it is damaged, cut off or of a rare kind. Copy it again, "
             "or convert it to an 8-bit PNG."
         ) from error
-
-
-def _decode(path: Path, content: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(content)) as image:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        image.load()
-        if image.format == "PNG" and _PNG_END not in content:  # Pillow is content with pixels that look whole
-            raise PictureError(f"{path} is cut off: its end marker is missing. Copy or download it again.")
-        bits: tuple[int, ...] = (8,)
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
-            if not set(bits) <= {1, 2, 4, 8, 16}:
-                raise _unsupported(path, f"{max(bits)} bits a sample")
-        # Pillow reads 16-bit colour by dropping the low byte, which darkens by half a level; others keep it.
-        if content.startswith(_PNG_SIGNATURE) and content[24] == 16:
-            pixels = _to_8_bits(_decode_deep_png(content))
-        elif set(bits) == {16} and image.mode in ("RGB", "RGBA", "RGBX"):
-            pixels = _to_8_bits(_decode_deep_tiff(content))
-        else:
-            pixels = _pixels_of(path, image)
-            if image.format == "TIFF":  # Pillow has turned it while loading
-                orientation = 1
-    if pixels.size == 0:
-        raise _unsupported(path, "no pixels")
-    return np.ascontiguousarray(_turn_upright(pixels, orientation))
 
 
 @contextmanager
@@ -222,37 +252,12 @@ def _pixels_of(path: Path, image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(image.convert("LA"))[..., 0]
     if mode == "RGBa":  # premultiplied: RGBA divides alpha out again
         return np.asarray(image.convert("RGBA"))[..., :3]
-    if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
-        deep = np.asarray(image).astype(np.uint16)
-        white_is_zero = (
-            isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0
-        )
-        return _to_8_bits(np.bitwise_not(deep) if white_is_zero else deep)
+    deep = deep_grey(image)
+    if deep is not None:
+        return _to_8_bits(deep)
     if mode in ("I", "F"):
-        raise _unsupported(path, "32-bit samples, whose white is not defined")
+        raise unsupported(path, "32-bit samples, whose white is not defined")
     return np.asarray(image.convert("RGB"))
-
-
-def _decode_deep_png(content: bytes) -> NDArray[np.uint16]:
-    """The colour or grey samples of a 16-bit PNG, without alpha."""
-    from torchvision.io import decode_image
-
-    samples: NDArray[np.uint16] = decode_image(
-        torch.frombuffer(bytearray(content), dtype=torch.uint8), mode="UNCHANGED"
-    ).numpy()
-    return samples[0] if samples.shape[0] < 3 else samples[:3].transpose(1, 2, 0)
-
-
-def _decode_deep_tiff(content: bytes) -> NDArray[np.uint16]:
-    """The colour samples of the first page of a 16-bit TIFF, without alpha."""
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        page = file.pages.first
-        samples: NDArray[Any] = page.asarray()
-        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-            samples = np.moveaxis(samples, 0, -1)
-    return samples[..., :3].astype(np.uint16)
 
 
 def _to_8_bits(samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -260,7 +265,7 @@ def _to_8_bits(samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo the camera's orientation, EXIF values 1 to 8; any other value means upright."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
@@ -292,5 +297,6 @@ def _not_readable(path: Path, error: OSError) -> PictureError:
     return PictureError(f"{path} cannot be read ({reason}). Correct its permissions, or take it out.")
 
 
-def _unsupported(path: Path, what: str) -> PictureError:
+def unsupported(path: Path | str, what: str) -> PictureError:
+    """What is said of a picture with samples that srbench does not read."""
     return PictureError(f"{path} has {what}, which srbench does not read. Convert it to an 8-bit PNG.")

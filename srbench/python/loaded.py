@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from srbench.errors import UsageError
 from srbench.spec import RunSpec
 from srbench.store.history import read_lines
 from srbench.store.layout import default_results
@@ -13,7 +14,6 @@ from srbench.store.runs import StoredRun, current_status, find_run
 from srbench.store.scores import Score, read_scores
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from srbench.python.module import SuperResolution
@@ -81,22 +81,42 @@ class LoadedRun:
 
         return module_of(self.spec, self.stored.paths, device)
 
-    def upscale(self, picture: "NDArray[Any]", device: str = "auto") -> "NDArray[np.uint8]":
-        """A picture, enlarged by the run's scale.
+    def upscale(
+        self,
+        picture: "NDArray[Any]",
+        device: str = "auto",
+        *,
+        self_ensemble: bool = False,
+        tile: int | None = None,
+        overlap: int | None = None,
+    ) -> "NDArray[Any]":
+        """A picture of any size, enlarged by the run's scale, as `srbench upscale` does with files.
 
         Args:
-            picture: (H, W, 3) RGB or (H, W) grey; 8-bit, or floating point in [0, 1].
+            picture: (H, W, 3) RGB, (H, W, 4) RGB and alpha, or (H, W) grey: 8-bit, 16-bit, or floating point
+                in [0, 1].
             device: as for `model`.
+            self_ensemble: the mean over the picture mirrored and turned in all 8 ways.
+            tile: side of the tiles it is put through the networks in; None: what memory holds, and no seam.
+            overlap: pixels that tiles share, as for `srbench upscale`.
 
         Returns:
-            (H·scale, W·scale, 3), 8-bit RGB; (H·scale, W·scale) of a run on a single plane.
+            (H·scale, W·scale), with 3 or 4 planes where `picture` has them: 16-bit of a 16-bit picture, else
+            8-bit. A run on the plane r, g or b gives it as grey: (H·scale, W·scale), where there is no alpha.
 
         Raises:
-            UsageError: it is no such picture.
+            UsageError: it is no such picture, or tiles cannot be.
+            PictureError: memory does not hold the result.
         """
-        from srbench.python.module import upscaled
+        from srbench.inference import Inference
+        from srbench.python.module import enlarger_of
+        from srbench.upscale.arrays import upscaled
 
-        return upscaled(self.model(device), picture)
+        try:
+            inference = Inference(tile, overlap, self_ensemble)
+        except ValueError as error:
+            raise UsageError(f"tile and overlap cannot be taken so: {error}.") from error
+        return upscaled(enlarger_of(self.spec, self.stored.paths, device, inference), picture)
 
 
 def load_run(run: str, *, results: str | Path | None = None) -> LoadedRun:

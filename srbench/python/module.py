@@ -1,19 +1,16 @@
 """The networks of a run as one torch module that takes RGB pictures and gives RGB pictures."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from srbench.errors import UsageError
 from srbench.evaluate.upscalers import network_upscaler_of
-from srbench.images.png import quantise
+from srbench.inference import Inference
 from srbench.predict import NetworkUpscaler
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
 from srbench.train.device import apply_engine, choose_engine, pick_device
+from srbench.upscale.enlarge import Enlarger
 
 if TYPE_CHECKING:
     from srbench.types import Prediction
@@ -64,19 +61,8 @@ def module_of(spec: RunSpec, paths: RunPaths, device: str) -> SuperResolution:
     return SuperResolution(upscaler, spec, step)
 
 
-def upscaled(model: SuperResolution, picture: NDArray[Any]) -> NDArray[np.uint8]:
-    """A picture enlarged; see `LoadedRun.upscale`."""
-    is_picture = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
-    if not is_picture or not (picture.dtype == np.uint8 or np.issubdtype(picture.dtype, np.floating)):
-        raise UsageError(
-            "A picture to upscale is (H, W, 3) or (H, W), 8-bit or floating point in [0, 1], not "
-            f"{picture.shape} of {picture.dtype}."
-        )
-    planes = np.stack([picture] * 3) if picture.ndim == 2 else picture.transpose(2, 0, 1)
-    lr = torch.from_numpy(np.array(planes[None], order="C")).float() / (
-        255 if picture.dtype == np.uint8 else 1
-    )
-    device = next((one.device for one in model.parameters()), torch.device("cpu"))
-    sr = quantise(model(lr.to(device))[0]).nan_to_num(0)
-    pixels = (sr.double() * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+def enlarger_of(spec: RunSpec, paths: RunPaths, device: str, inference: Inference) -> Enlarger:
+    """The networks of a stored run, for pictures of any size; see `LoadedRun.upscale`."""
+    where = pick_device(device)
+    apply_engine(choose_engine(where, "fp32", "exact"))
+    return Enlarger(network_upscaler_of(spec, paths, where, inference)[1], paths.id)

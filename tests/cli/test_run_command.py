@@ -252,6 +252,9 @@ def test_options_are_frozen():
         "--channels --degradation --device --format --loss --lpips-weights --model --patches --png --results "
         "--scale --test"
     )
+    assert " ".join(options["upscale"]) == (
+        "--device --output --overlap --overwrite --results --self-ensemble --step --tile"
+    )
     for one in commands.values():
         for parameter in one.params:
             assert getattr(parameter, "help", None), f"{one.name} {parameter.opts} has no help"

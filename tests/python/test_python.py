@@ -103,7 +103,17 @@ def test_upscale_takes_pictures_and_gives_pictures(run, store):
     assert large.dtype == np.uint8
     np.testing.assert_array_equal(run.upscale(picture.astype(np.float64) / 255), large)
     grey = run.upscale(picture[..., 0])
-    assert grey.shape == (80, 120, 3)
+    assert grey.shape == (80, 120)
+    with_alpha = np.dstack([picture, np.full((20, 30), 255, np.uint8)])
+    np.testing.assert_array_equal(
+        run.upscale(with_alpha), np.dstack([large, np.full((80, 120), 255, np.uint8)])
+    )
+    deep = run.upscale(picture.astype(np.uint16) * 257)
+    assert deep.dtype == np.uint16
+    assert np.abs(deep / 257 - large).max() <= 0.5 + 1e-3
+    np.testing.assert_array_equal(run.upscale(picture, tile=16, overlap=8).shape, large.shape)
+    with pytest.raises(UsageError, match="a tile of 8 pixels is too small"):
+        run.upscale(picture, tile=8)
     baseline = srbench.load_run("bicubic", results=store / "results").upscale(picture)
     assert baseline.shape == large.shape
     assert np.abs(baseline.astype(float) - picture.repeat(4, 0).repeat(4, 1)).mean() < 12
