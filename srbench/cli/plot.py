@@ -42,7 +42,8 @@ def plot(
     from srbench.errors import UsageError
     from srbench.figures import check_suffix, write_figure
     from srbench.grammar import split_list
-    from srbench.plot import chart_of, draw
+    from srbench.plots.trade import draw
+    from srbench.views.trade import chart_of
 
     check_suffix(file)
     runs, damaged = read_store(results)
