@@ -1,4 +1,4 @@
-"""What is worth a look: pictures chosen by scores alone, then windows of them by the pixels; never by hand."""
+"""What is worth a look: pictures chosen by scores alone, then windows of them by pixels; never by hand."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ def gallery(
 
     Args:
         scene: whose runs; `best` bounds how many.
-        test: its test set, from `test_of`.
+        test: its test set, from `set_of`.
         names: of pictures; how many there are bounds the work.
         device: where networks compute; the caller has set its engine.
         check: called between two pictures and passes of a network; raises to stop.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from srbench.errors import DatasetError, SrbenchError
@@ -72,7 +73,7 @@ def best(scene: Scene, most: int) -> tuple[Scene, list[str]]:
     return replace(scene, runs=kept), [note]
 
 
-def test_of(scene: Scene, typed: Sequence[str] = ()) -> "TestSet":
+def set_of(scene: Scene, typed: Sequence[str] = ()) -> "TestSet":
     """The test set of a scene, found by its content.
 
     It is looked for in what is typed, in the datasets the runs were trained on and those their commands
@@ -110,7 +111,7 @@ def _candidates(scene: Scene) -> Iterator[str]:
         if provenance.get("dataset"):
             yield str(provenance["dataset"])
         command = [str(one) for one in provenance.get("command", ())]
-        yield from (after for option, after in zip(command, command[1:], strict=False) if option == "--test")
+        yield from (after for option, after in pairwise(command) if option == "--test")
     yield scene.test
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ def radial_power(planes: Tensor, size: int) -> NDArray[np.float64]:
     member = (ring[:, None] == torch.arange(1, size // 2 + 1)) * twice.flatten()[:, None]
     windows = planes[0].double().unfold(-2, size, size // 2).unfold(-2, size, size // 2).flatten(1, 2)
     total = torch.zeros(len(windows), size // 2, dtype=torch.float64)
-    for part in windows.split(_STRIP, dim=1):
+    for part in torch.split(windows, _STRIP, dim=1):
         mean = (part * hann).sum(dim=(-2, -1), keepdim=True) / hann.sum()
         spectrum = torch.fft.rfft2((part - mean) * hann).flatten(-2)
         total += (spectrum.real.square() + spectrum.imag.square()).sum(dim=1) @ member
@@ -177,7 +178,7 @@ def _octaves(
         found = detail_rings(*pair, scale)
         gain, weight = found.gain[0].numpy(), found.weight[0].numpy()
         frequency = found.frequency.numpy()
-        for at, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        for at, (low, high) in enumerate(pairwise(edges)):
             inside = (frequency > low) & (frequency <= high)
             there = np.where(np.isfinite(gain[:, inside]), weight[:, inside], 0)
             with np.errstate(invalid="ignore"):
