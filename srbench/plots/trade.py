@@ -1,71 +1,125 @@
-"""Fidelity against perception as a figure."""
+"""Fidelity against perception as a figure: a row a test and scale, a panel a metric, a point a run."""
 
-from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from srbench.metrics.verdict import THRESHOLD
-from srbench.views.trade import Chart, Panel
+from srbench.plots.style import (
+    BASELINE_LOOK,
+    GREY,
+    MOST_RUNS,
+    SMALL,
+    TEXT,
+    WIDTHS,
+    Look,
+    Width,
+    few_ticks,
+    framed,
+    looks,
+    wrapped,
+)
+from srbench.views.trade import Chart, Panel, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARKERS = "osDv^<>pPX"
-_WIDTH, _HEIGHT, _LEGEND = 4.6, 3.9, 2.6  # inches
+_HEIGHT: dict[Width, float] = {"column": 2.3, "page": 2.6}  # inches, of a panel
+_OTHERS = Look("0.75", ".", "none")
+"""Of runs that are too many to be told apart."""
+
+_FRONT = "Pareto front"
+_FRONT_LINE = (0, (1, 1.5))
 
 
-def draw(chart: Chart) -> "Figure":
-    """A figure for `srbench.figures.write_figure`: a row a test and scale, a column a metric."""
-    from matplotlib.figure import Figure
+def draw(chart: Chart, *, width: Width = "column") -> "Figure":
+    """A figure for `srbench.plots.style.save`: on a page two panels side by side, in a column one.
 
-    across = max(len(row) for row in chart.rows)
-    figure = Figure(figsize=(_WIDTH * across + _LEGEND, _HEIGHT * len(chart.rows)), layout="constrained")
-    grid = figure.subplots(len(chart.rows), across, squeeze=False)
-    labels = dict.fromkeys(one.label for row in chart.rows for panel in row if panel for one in panel.points)
-    colours = {label: f"C{number % 10}" for number, label in enumerate(labels)}
-    markers = dict(zip(labels, cycle(_MARKERS), strict=False))
-    for axes_of_row, row in zip(grid, chart.rows, strict=True):
-        for axes, panel in zip(axes_of_row, row, strict=True):
+    Where there are more runs than can be told apart, those on a Pareto front are named first, then those with
+    the best PSNR; all others are grey.
+
+    Args:
+        chart: from `chart_of`.
+        width: of the figure.
+    """
+    from matplotlib.lines import Line2D
+
+    beside = 2 if width == "page" else 1
+    # Of a row, what does not fit goes below; a metric that a row lacks leaves its place free.
+    places = [row[at : at + beside] for row in chart.rows for at in range(0, len(row), beside)]
+    places = [place for place in places if any(place)]
+    across = max(map(len, places))
+    named = _named(chart)
+    look = looks([label for label, is_baseline in named.items() if not is_baseline])
+    look |= {label: BASELINE_LOOK for label, is_baseline in named.items() if is_baseline}
+    entries = [
+        (f"{label} (baseline)" if is_baseline else label, look[label].handle(line=False))
+        for label, is_baseline in named.items()
+    ]
+    everything = [point for row in chart.rows for panel in row if panel for point in panel.points]
+    others = {point.label for point in everything} - set(named)
+    if others:
+        entries.append((f"{len(others)} other runs", _OTHERS.handle(line=False)))
+    if any(len(panel.front) > 1 for row in chart.rows for panel in row if panel):
+        entries.append((_FRONT, Line2D([], [], color=GREY, linestyle=_FRONT_LINE, linewidth=0.8)))
+    if any(panel.metric == "presence" for row in chart.rows for panel in row if panel):
+        entries.append(
+            (f"{THRESHOLD:g}: over-smoothed below", Line2D([], [], color=GREY, linestyle="--", linewidth=0.8))
+        )
+    caption = "Up and right are better. Bars are 95 % intervals of both means."
+    figure = framed(width, _HEIGHT[width] * len(places), entries, chart.shared, caption)
+    grid = figure.subplots(len(places), across, squeeze=False)
+    room = WIDTHS[width] / across * 0.8
+    for axes_of_row, place in zip(grid, places, strict=True):
+        for at, axes in enumerate(axes_of_row):
+            panel = place[at] if at < len(place) else None
             if panel is None:
                 axes.set_axis_off()
             else:
-                _draw_panel(axes, panel, colours, markers)
-        handles: dict[str, Any] = {}
-        for axes in axes_of_row:
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-                handles.setdefault(label, handle)
-        axes_of_row[-1].legend(
-            handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False,
-            fontsize="small",
-        )  # fmt: skip
-    if chart.shared:
-        figure.suptitle(chart.shared, fontsize="medium")
+                _draw_panel(axes, panel, look, room)
     return figure
 
 
-def _draw_panel(axes: "Axes", panel: Panel, colours: dict[str, str], markers: dict[str, str]) -> None:
-    for point in panel.points:
+def _named(chart: Chart) -> dict[str, bool]:
+    """Label → whether it is the baseline, of the runs that have a look of their own, in table order."""
+    points: dict[str, Point] = {}
+    on_front: set[str] = set()
+    for row in chart.rows:
+        for panel in filter(None, row):
+            for one in panel.points:
+                points.setdefault(one.label, one)
+            on_front |= {panel.points[at].label for at in panel.front}
+    first = sorted(points.values(), key=lambda one: (not one.is_baseline, one.label not in on_front, -one.x))
+    kept = {one.label for one in first[: MOST_RUNS + 1]}
+    return {label: one.is_baseline for label, one in points.items() if label in kept}
+
+
+def _draw_panel(axes: "Axes", panel: Panel, look: dict[str, Look], room: float) -> None:
+    front = [panel.points[at] for at in panel.front]
+    axes.plot(
+        [one.x for one in front], [one.y for one in front], color=GREY, linestyle=_FRONT_LINE, linewidth=0.8
+    )
+    for point in _last_named(panel.points, look):
+        style = look.get(point.label, _OTHERS)
         axes.errorbar(
             point.x, point.y, xerr=_arms(point.x, point.x_interval), yerr=_arms(point.y, point.y_interval),
-            fmt="*" if point.is_baseline else markers[point.label],
-            color="black" if point.is_baseline else colours[point.label],
-            markersize=11 if point.is_baseline else 7, elinewidth=0.7, capsize=2,
-            label=f"{point.label} (baseline)" if point.is_baseline else point.label,
+            fmt=style.marker, color=style.colour, markersize=7 if point.is_baseline else 4.5,
+            elinewidth=0.6, capsize=1.5, capthick=0.6,
         )  # fmt: skip
-    upwards = panel.upwards
     if panel.better == "lower":
         axes.invert_yaxis()
-        upwards += ", up is better"
     if panel.metric == "presence":
-        axes.axhline(THRESHOLD, color="0.5", linewidth=1, linestyle=":")
-        axes.annotate(
-            f"{THRESHOLD:g}: over-smoothed below", (0, THRESHOLD), xycoords=("axes fraction", "data"),
-            xytext=(3, 2), textcoords="offset points", fontsize="x-small", color="0.4",
-        )  # fmt: skip
-    axes.set_xlabel(panel.across)
-    axes.set_ylabel(upwards)
-    axes.set_title(panel.title, fontsize="medium")
-    axes.grid(linewidth=0.3)
+        axes.axhline(THRESHOLD, color=GREY, linewidth=0.8, linestyle="--")
+    few_ticks(axes, 5, 5)
+    axes.set_xlabel(wrapped(panel.across, room, TEXT, 2))
+    axes.set_ylabel(wrapped(panel.upwards, _HEIGHT["column"] * 0.8, TEXT, 2))
+    axes.set_title(wrapped(panel.title, room, SMALL, 2), fontsize=SMALL)
+    axes.grid(visible=True)
+
+
+def _last_named(points: Sequence[Point], look: dict[str, Look]) -> list[Point]:
+    """Points in the order they are drawn: grey ones beneath the others."""
+    return sorted(points, key=lambda one: one.label in look)
 
 
 def _arms(mean: float, interval: tuple[float, float]) -> list[list[float]]:

@@ -17,11 +17,16 @@ class Names:
 
     Args:
         of: run id → `lapsrn l1 seed 1`: what not all runs share. No two are alike.
-        shared: what all of them have in common: `channels r,g,b · scale ×4`.
+        common: what all of them have in common: `channels` → `channels r,g,b`, `scale` → `scale ×4`.
     """
 
     of: Mapping[str, str]
-    shared: str
+    common: Mapping[str, str]
+
+    @property
+    def shared(self) -> str:
+        """`channels r,g,b · scale ×4 · LR bicubic:round=true`."""
+        return " · ".join(self.common.values())
 
 
 def names_of(runs: Sequence[StoredRun]) -> Names:
@@ -34,17 +39,18 @@ def names_of(runs: Sequence[StoredRun]) -> Names:
     columns = {run.id: _columns(run, labels[run.id]) for run in runs}
     distinct = {name: dict.fromkeys(one[name] for one in columns.values() if one[name]) for name in _FIELDS}
     apart = [name for name in _FIELDS if name == "model" or len(distinct[name]) > 1]
-    shared = [
-        text if name in ("settings", "degradation") else f"{name} {text}"
+    prefix = {"settings": "", "degradation": "LR "}
+    common = {
+        name: prefix.get(name, f"{name} ") + text
         for name in _FIELDS
         if name not in apart
         for text in distinct[name]
-    ]
+    }
     of = {
         run_id: " ".join(filter(None, (_told(name, one[name]) for name in apart)))
         for run_id, one in columns.items()
     }
-    return Names(of, " · ".join(shared))
+    return Names(of, common)
 
 
 def in_order(runs: Sequence[StoredRun]) -> list[StoredRun]:

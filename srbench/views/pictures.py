@@ -81,7 +81,7 @@ class Gallery:
         scene: what the runs have in common.
         originals: name → picture, in the order asked for.
         shown: a run each, those of the scene.
-        shared: what all runs have in common, in words.
+        shared: what all runs have in common beside the scale, in words.
         notes: what is not there, and why.
     """
 
@@ -126,7 +126,8 @@ def gallery(
         for why in dict.fromkeys(one.missing.values()):
             lost = [name for name in one.missing if one.missing[name] == why]
             notes.append(f"{one.label} has no picture of {', '.join(lost)}: {why}")
-    return Gallery(scene, found, shown, called.shared, notes)
+    shared = " · ".join(text for name, text in called.common.items() if name != "scale")
+    return Gallery(scene, found, shown, shared, notes)
 
 
 def originals(

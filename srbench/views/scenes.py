@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from srbench.errors import DatasetError, SrbenchError
 from srbench.files import canonical_json
+from srbench.grammar import parse_term
 from srbench.store.runs import StoredRun
 from srbench.tables.rows import test_labels
 from srbench.views.names import is_baseline
@@ -60,6 +61,21 @@ def scenes_of(runs: Sequence[StoredRun]) -> list[Scene]:
     return sorted(scenes, key=lambda scene: (-len(scene.runs), scene.title))
 
 
+def asked_for(scenes: Sequence[Scene], typed: Sequence[str]) -> list[Scene]:
+    """The scenes on the test sets that datasets as typed name: by their name, or by what they hold.
+
+    Args:
+        scenes: from `scenes_of`.
+        typed: such as `set5`, or `folder:test=DIR`; empty: all scenes.
+    """
+    names = {parse_term(text).name for text in typed}
+    return [
+        scene
+        for scene in scenes
+        if not typed or scene.test in names or any(_holds(text, scene)[0] for text in typed)
+    ]
+
+
 def best(scene: Scene, most: int) -> tuple[Scene, list[str]]:
     """The scene with its `most` best runs by mean PSNR, in their order, and a note on those left out."""
     if len(scene.runs) <= most:
@@ -86,22 +102,27 @@ def set_of(scene: Scene, typed: Sequence[str] = ()) -> "TestSet":
     Raises:
         DatasetError: it is in none of these; the message says what was looked at.
     """
-    from srbench.datasets import build_dataset
-
     looked: dict[str, str] = {}
     for text in dict.fromkeys([*typed, *_candidates(scene)]):
-        try:
-            test = build_dataset(text, scene.scale).test
-            if test.sha256 == scene.test_sha256:
-                return replace(test, name=scene.test)
-            looked[text] = "has other pictures"
-        except SrbenchError as error:
-            looked[text] = str(error).partition(". ")[0]
+        test, looked[text] = _holds(text, scene)
+        if test is not None:
+            return replace(test, name=scene.test)
     said = "; ".join(f"{text}: {why}" for text, why in looked.items())
     raise DatasetError(
         f"The pictures of {scene.test} that the runs were scored on are not found ({said}). Say where they "
         f"are: --test {scene.test}:root=DIR, or --test folder:test=DIR."
     )
+
+
+def _holds(text: str, scene: Scene) -> "tuple[TestSet | None, str]":
+    """The test set of a dataset as typed, if it is that of the scene; else why not."""
+    from srbench.datasets import build_dataset
+
+    try:
+        test = build_dataset(text, scene.scale).test
+        return (test, "") if test.sha256 == scene.test_sha256 else (None, "has other pictures")
+    except SrbenchError as error:
+        return None, str(error).partition(". ")[0]
 
 
 def _candidates(scene: Scene) -> Iterator[str]:
