@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "eval": "srbench.cli.eval:evaluate_run",
     "data": "srbench.cli.data:app",
     "compare": "srbench.cli.compare:compare",
-    "plot": "srbench.cli.plot:plot",
+    "plot": "srbench.cli.plot:app",
     "verdict": "srbench.cli.verdict:verdict",
     "explain": "srbench.cli.explain:explain",
     "probe": "srbench.cli.probe:probe",

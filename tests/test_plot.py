@@ -9,7 +9,8 @@ from small import srbench
 from stored import bicubic, lapsrn, runs_in, scored, store
 
 from srbench.errors import UsageError
-from srbench.plot import chart_of, draw
+from srbench.plots.trade import draw
+from srbench.views.trade import chart_of
 
 METRICS = ("psnr", "presence", "lpips:net=squeeze")
 

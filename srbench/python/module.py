@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srbench.errors import UsageError
 from srbench.evaluate.upscalers import network_upscaler_of
-from srbench.images.png import quantise
+from srbench.images.png import to_pixels
 from srbench.predict import NetworkUpscaler
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
@@ -77,6 +77,4 @@ def upscaled(model: SuperResolution, picture: NDArray[Any]) -> NDArray[np.uint8]
         255 if picture.dtype == np.uint8 else 1
     )
     device = next((one.device for one in model.parameters()), torch.device("cpu"))
-    sr = quantise(model(lr.to(device))[0]).nan_to_num(0)
-    pixels = (sr.double() * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    return to_pixels(model(lr.to(device)))
