@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "data": "srbench.cli.data:app",
     "compare": "srbench.cli.compare:compare",
     "plot": "srbench.cli.plot:app",
+    "report": "srbench.cli.report:report",
     "verdict": "srbench.cli.verdict:verdict",
     "explain": "srbench.cli.explain:explain",
     "probe": "srbench.cli.probe:probe",

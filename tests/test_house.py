@@ -22,6 +22,7 @@ LEVELS = (
     ("cli", "__main__", "api"),
     ("testing", "doctor"),
     ("python",),
+    ("report",),
     ("verdict",),
     ("compare", "explain", "probe", "plots", "prove"),
     ("views",),

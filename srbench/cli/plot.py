@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from srbench.cli.chosen import chosen_runs
 from srbench.cli.options import Device, Results
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def curves(
     from srbench.views.names import is_baseline
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results)
+    chosen, damaged = chosen_runs(runs, results)
     found = curves_of(chosen if runs else [run for run in chosen if not is_baseline(run)])
     with paper():
         figure, notes = draw(
@@ -149,7 +150,7 @@ def pd(
     from srbench.views.trade import chart_of
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results, beside=True)
+    chosen, damaged = chosen_runs(runs, results, beside=True)
     scored, notes = _scored(chosen)
     chart = chart_of(scored, split_list(metric) if metric else None, split_list(test) if test else None)
     with paper():
@@ -189,7 +190,7 @@ def spectrum(
     from srbench.views.spectra import spectra_of
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results)
+    chosen, damaged = chosen_runs(runs, results)
     scene, found, notes = _scene(chosen, test, MOST_RUNS)
     count = min(pictures, len(found.pictures))
     names = [found.pictures[at * len(found.pictures) // count].name for at in range(count)]
@@ -243,7 +244,7 @@ def crops(
     from srbench.views.crops import choose_pictures, crops_of
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results)
+    chosen, damaged = chosen_runs(runs, results)
     scene, found, notes = _scene(chosen, test, MOST_RUNS)
     looked_at = choose_pictures(scene, pictures or {"page": 2, "column": 1}[width])
     if not looked_at:
@@ -255,36 +256,6 @@ def crops(
     with paper():
         figure = draw(gallery, crops_of(gallery, looked_at, size=size), width=width)
     _write(output, figure, dpi, [*notes, *gallery.notes], damaged=damaged)
-
-
-def _chosen(
-    names: Sequence[str] | None, results: Path | None, *, beside: bool = False
-) -> "tuple[list[StoredRun], bool]":
-    """The runs asked for in the order of tables, and whether others of the store are damaged.
-
-    `beside`: with the bicubic that they are compared with.
-    """
-    from srbench.cli.runs import read_store
-    from srbench.store.layout import default_results
-    from srbench.store.runs import find_run
-    from srbench.views.names import in_order, is_baseline
-
-    everything, damaged = read_store(results)
-    if not names:
-        return in_order(everything), damaged
-    root = results or default_results()
-    found = {run.id: run for run in (find_run(root, name) for name in names)}
-    if beside:
-        alike = {_from(run) for run in found.values()}
-        found |= {run.id: run for run in everything if is_baseline(run) and _from(run) in alike}
-    return in_order(list(found.values())), False
-
-
-def _from(run: "StoredRun") -> tuple[int, str]:
-    """What a run's SR is made from: its scale and degradation."""
-    from srbench.files import canonical_json
-
-    return run.record.spec["scale"], canonical_json(run.record.spec["degradation"])
 
 
 def _scored(runs: "Sequence[StoredRun]") -> "tuple[list[StoredRun], list[str]]":

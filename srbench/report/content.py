@@ -52,7 +52,8 @@ class Content:
     """Everything but pictures; a note is a sentence on what is left out.
 
     Args:
-        runs: `id`, `label` and whether charts draw it at first, of each run, in the order of tables.
+        runs: `id`, `label`, whether charts draw it at first (`on`), and whether it is a `baseline`, of each
+            run in the order of tables.
         shared: what all runs have in common.
         summary: None where nothing was scored yet.
         stories: run label → test and scale → sentences on over-smoothing.
@@ -137,7 +138,15 @@ def content_of(
         worst += [found] if found else []
         notes["worst"] += more
     return Content(
-        [{"id": run.id, "label": names.of[run.id], "on": run.id in drawn} for run in shown],
+        [
+            {
+                "id": run.id,
+                "label": names.of[run.id],
+                "on": run.id in drawn,
+                "baseline": is_baseline(run),
+            }
+            for run in shown
+        ],
         names.shared,
         summary,
         stories,

@@ -6,9 +6,11 @@
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "pentagon"];
   page.runs = page.data("runs");
 
-  page.look = (run) => {
-    if (run === "HR") return { colour: page.colour("ink"), dash: "solid", symbol: "star" };
-    if (run === "bicubic") return { colour: page.colour("faint"), dash: "dot", symbol: "star" };
+  const numbers = new Map(page.runs.flatMap((run, at) => (run.baseline ? [] : [at])).map((at, number) => [at, number]));
+  page.look = (which) => {
+    if (which === "HR") return { colour: page.colour("ink"), dash: "solid", symbol: "star" };
+    const run = numbers.get(which);
+    if (run === undefined) return { colour: page.colour("faint"), dash: "dot", symbol: "star" };
     const turn = Math.floor(run / PALETTE.length);
     return {
       colour: (page.isDark() ? DARK : PALETTE)[run % PALETTE.length],

@@ -2,25 +2,57 @@
 (() => {
   const parent = page.byId("trade-charts");
   if (!parent) return;
-  const MOST_NAMED = 16;
   const bars = (points, at, ends) => ({
     type: "data", symmetric: false, thickness: 1, width: 3,
     array: points.map((one) => one[ends][1] - one.at[at]),
     arrayminus: points.map((one) => one.at[at] - one[ends][0]),
   });
+
+  /* Where each name goes: beside its point, on no other name and no point; nowhere where there is no room. */
+  const CORNERS = ["top right", "bottom right", "top left", "bottom left", "top center", "bottom center", "middle right", "middle left"];
+  const places = (panel, names, width, height) => {
+    const ends = [0, 1].map((at) => {
+      const key = at ? "y" : "x";
+      return [Math.min(...panel.points.map((one) => one[key][0])), Math.max(...panel.points.map((one) => one[key][1]))];
+    });
+    const pixel = (one) => {
+      const [x, y] = [0, 1].map((at) => (one.at[at] - ends[at][0]) / (ends[at][1] - ends[at][0] || 1) * 0.9 + 0.05);
+      return { x: x * width, y: (panel.better === "lower" ? y : 1 - y) * height };
+    };
+    const points = panel.points.map(pixel);
+    const taken = points.map(({ x, y }) => [x - 6, y - 6, x + 6, y + 6]);
+    return panel.points.map((one, number) => {
+      if (!names[number]) return null;
+      const { x, y } = points[number];
+      const [wide, tall] = [names[number].length * 6.6, 15];
+      const corner = CORNERS.find((where) => {
+        const [vertical, side] = where.split(" ");
+        const left = { right: x + 7, left: x - 7 - wide, center: x - wide / 2 }[side];
+        const top = { top: y - 7 - tall, bottom: y + 7, middle: y - tall / 2 }[vertical];
+        const box = [left, top, left + wide, top + tall];
+        const isFree = left > 0 && left + wide < width && taken.every((other) => other[2] < box[0] || box[2] < other[0] || other[3] < box[1] || box[3] < other[1]);
+        if (isFree) taken.push(box);
+        return isFree;
+      });
+      return corner ?? null;
+    });
+  };
+
   for (const panel of page.data("trade")) {
     const said = `${panel.upwards} against ${panel.across} of ${panel.points.length} runs; the table below has the values`;
-    page.chart(parent, panel.title, said, () => {
-      const isNamed = (one, at) => one.baseline || panel.points.length <= MOST_NAMED || panel.front.includes(at);
+    const figure = page.chart(parent, panel.title, said, () => {
+      const isDrawn = (one) => one.baseline || page.isOn(one.run);
+      const names = panel.points.map((one) => (isDrawn(one) ? page.nameOf(one.run) : ""));
+      const plot = figure.querySelector(".plot");
+      const where = places(panel, names, plot.clientWidth - 70, plot.clientHeight - 55);
       const traces = panel.points.flatMap((one, at) => {
-        if (!page.isOn(one.run) && !one.baseline) return [];
+        if (!isDrawn(one)) return [];
         const look = page.look(one.run);
-        const isRight = one.at[0] > panel.points.reduce((sum, other) => sum + other.at[0], 0) / panel.points.length;
+        const name = page.plain(names[at]);
         return [{
-          type: "scatter", mode: isNamed(one, at) ? "markers+text" : "markers", name: page.plain(one.label),
-          x: [one.at[0]], y: [one.at[1]], text: [page.plain(one.label)],
-          textposition: `${at % 2 ? "bottom" : "top"} ${isRight ? "left" : "right"}`,
-          marker: { size: 9, color: one.baseline ? page.colour("ink") : look.colour, symbol: one.baseline ? "star" : look.symbol },
+          type: "scatter", mode: where[at] ? "markers+text" : "markers", name, x: [one.at[0]], y: [one.at[1]],
+          text: [name], textposition: where[at] ?? "top center",
+          marker: { size: 9, color: look.colour, symbol: look.symbol },
           error_x: { ...bars([one], 0, "x"), color: look.colour }, error_y: { ...bars([one], 1, "y"), color: look.colour },
           hovertemplate: "%{x:.3f}, %{y:.4f}<extra>%{fullData.name}</extra>",
         }];

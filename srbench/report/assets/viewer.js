@@ -127,7 +127,7 @@
   /* Scores beneath a pane: of the crop that is looked at, else of each. */
   const scores = (layer) => {
     if (layer.label === "HR" && layer.run === null) return "the original";
-    if (layer.scale) return `a ${layer.scale}th of its size, nearest neighbours`;
+    if (layer.scale) return `1/${layer.scale} of HR's size, enlarged by nearest neighbours`;
     const at = cropAt();
     const said = layer.crops ?? [];
     return at === null ? said.map((one, number) => `crop ${number + 1}: ${one}`).join("; ") : said[at] ?? "";
