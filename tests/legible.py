@@ -5,14 +5,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from srbench.plots.style import paper
+
 LEAST_POINTS = 7
 _SLACK = 0.5
-"""Pixels of 300 an inch that boxes of text may share: they are taller than what is drawn."""
+"""Pixels that boxes of text may share at each side: they are taller than what is drawn."""
 
 
-def drawn_texts(figure: Figure) -> list[tuple[Text, Bbox]]:
+def drawn_texts(figure: Figure, dpi: int = 300) -> list[tuple[Text, Bbox]]:
     """Every text that is drawn, with its place in pixels."""
-    figure.set_dpi(300)
+    figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -37,7 +39,12 @@ def _is_drawn(text: Text, figure: Figure) -> bool:
 
 def check(figure: Figure) -> None:
     """That no two texts overlap, and none leaves the figure, lies in a panel, or is small."""
-    texts = drawn_texts(figure)
+    for dpi in (300, 100):
+        with paper():
+            _check(figure, drawn_texts(figure, dpi))
+
+
+def _check(figure: Figure, texts: list[tuple[Text, Bbox]]) -> None:
     assert texts
     whole = figure.bbox
     for text, box in texts:

@@ -51,7 +51,9 @@ Dpi = Annotated[
 Planes = Annotated[
     list[str] | None,
     typer.Option(
-        "--plane", metavar="PLANE,…", help="Only these planes: r, g, b, y. Default: those trained on."
+        "--plane",
+        metavar="PLANE,…",
+        help="Only these planes: r, g, b, y. Default: those the runs have of their own.",
     ),
 ]
 Sets = Annotated[

@@ -57,6 +57,7 @@ _UNIT = 100.0  # points at which characters are measured
 
 _RC: Any = {
     "font.family": _FONT,
+    "text.hinting": "none",  # which at a low resolution draws letters wider than they are
     "text.parse_math": False,
     "font.size": SMALL,
     "axes.labelsize": TEXT,
@@ -182,7 +183,8 @@ def framed(
     legend = _legend(figure, entries, room) if entries else None
     middle = 0.0
     if legend is not None:
-        extent = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+        renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+        extent = legend.get_window_extent(renderer)
         middle = extent.height / figure.dpi + 2 * _GAP
     height = above + panels + middle + beneath + _GAP
     figure.set_size_inches(inches, height)

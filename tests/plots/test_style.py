@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from legible import check
+from legible import check, drawn_texts
 
 from srbench.plots.style import (
     MOST_RUNS,
@@ -54,6 +54,16 @@ def test_wrapped_text_fits(text, width):
     narrow = wrapped(text, 0.6).split("\n")
     assert len(narrow) <= 3
     assert all(width_of(line) <= 0.6 for line in narrow)
+
+
+@pytest.mark.parametrize("dpi", [72, 110, 300])
+def test_text_is_drawn_as_wide_as_it_was_measured(dpi):
+    line = "Crops of 128×128 HR pixels, chosen by scores and pixels, not by hand. Beneath: PSNR in dB"
+    with paper():
+        figure = framed("page", 1)
+        figure.text(0, 0, line)
+        ((_, box),) = drawn_texts(figure, dpi)
+    assert box.width / dpi == pytest.approx(width_of(line), rel=0.01, abs=1 / dpi)
 
 
 def test_what_is_cut_keeps_both_its_ends():

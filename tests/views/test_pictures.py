@@ -65,6 +65,8 @@ def test_kept_pictures_need_no_checkpoint_and_changed_ones_are_not_taken(scene, 
     shutil.rmtree(copied.paths.checkpoints)
     kept = shown_of(copied, test_set, ["face"], CPU)
     np.testing.assert_array_equal(kept.pictures["face"], made.pictures["face"])
+    both = shown_of(copied, test_set, ["face", "tissue"], CPU)
+    assert (list(both.pictures), list(both.missing), both.step) == (["face"], ["tissue"], 6)
     file = copied.paths.images / "test" / "x4" / "face.png"
     Image.fromarray(255 - kept.pictures["face"]).save(file)
     missing = shown_of(copied, test_set, ["face"], CPU)
