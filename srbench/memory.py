@@ -18,6 +18,7 @@ _SAID = (
     "DefaultCPUAllocator: can't allocate memory",
     "std::bad_alloc",
     "Cannot allocate memory",
+    "can't start new thread",  # its stack could not be had
     # More than any machine has: sizes whose bytes, or which themselves, are no 64-bit numbers.
     "Storage size calculation overflowed",
     "Overflow when unpacking long",

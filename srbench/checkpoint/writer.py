@@ -29,8 +29,9 @@ class Writer:
         """Have `write` done; waits for the one before it."""
         self.wait()
         # A daemon: a second Ctrl-C does not wait for a disk that hangs.
-        self._thread = threading.Thread(target=self._run, args=(write,), name="checkpoint", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(write,), name="checkpoint", daemon=True)
+        thread.start()  # where memory is short this may fail, and then there is nothing to wait for
+        self._thread = thread
 
     def is_done(self) -> bool:
         """Whether nothing is being written."""

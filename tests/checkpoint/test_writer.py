@@ -12,6 +12,7 @@ from srbench.checkpoint.writer import Writer, copied
 from srbench.errors import StoreError
 from srbench.evaluate.scoring import Scoring, resolve_metrics
 from srbench.executors.local import Settings, execute
+from srbench.memory import is_out_of_memory
 from srbench.store.layout import RunPaths
 from srbench.store.runs import read_record
 from srbench.train.loop import Cadence
@@ -54,6 +55,16 @@ def test_a_program_that_is_ended_at_once_does_not_wait_for_a_disk_that_hangs():
         raise SystemExit(130)
     assert time.monotonic() - began < 5
     hangs.set()
+
+
+def test_where_no_thread_can_be_started_that_is_the_error(monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="can't start new thread") as caught, Writer() as writer:
+        writer.start(lambda: None)
+    assert is_out_of_memory(caught.value)
 
 
 def test_a_copy_is_not_changed_by_the_steps_that_follow():
