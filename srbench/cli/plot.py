@@ -67,6 +67,10 @@ Sets = Annotated[
 ]
 
 
+_PAGE_HEIGHT = 9.5
+"""Inches that a page of a paper has for text and figures."""
+
+
 @app.command()
 def curves(
     output: Output,
@@ -352,6 +356,9 @@ def _write(file: Path, figure: "Figure", dpi: int, notes: Sequence[str], *, dama
     from srbench.plots.style import save
 
     save(file, figure, dpi)
+    height = figure.get_size_inches()[1]
+    if height > _PAGE_HEIGHT:
+        notes = [*notes, f"It is {height:.1f} inches high, more than a page is: --width page, or less on it."]
     for note in dict.fromkeys(notes):
         typer.echo(note, err=True)
     typer.echo(f"The figure is in {file}.", err=True)

@@ -114,6 +114,18 @@ def test_runs_without_scores_or_pictures_are_told(pictured_store, tmp_path, monk
     assert "it has no scores yet" in said(capsys)
 
 
+def test_a_figure_higher_than_a_page_is_told(tmp_path, monkeypatch, capsys):
+    for test in ("a", "b", "c"):
+        spec = lapsrn(seed=ord(test))
+        store(tmp_path, spec, scored(spec, level=28, metrics=("psnr", "presence"), test=test, scales=(2, 4)))
+    assert plot("pd", tmp_path / "one.png", tmp_path, monkeypatch, "--dpi", "50") == 0
+    assert re.search(
+        r"It is 1\d\.\d inches high, more than a page is: --width page, or less on it\.", said(capsys)
+    )
+    assert plot("pd", tmp_path / "one.png", tmp_path, monkeypatch, "--dpi", "50", "--test", "a") == 0
+    assert "inches high" not in said(capsys)
+
+
 def test_a_test_set_that_is_gone_is_told(tmp_path, monkeypatch, capsys):
     store(tmp_path, lapsrn(), scored(lapsrn(), level=28))
     assert plot("crops", tmp_path / "one.png", tmp_path, monkeypatch) == DatasetError.exit_code
