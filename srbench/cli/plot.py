@@ -1,20 +1,12 @@
 """`srbench plot curves|spectrum|pd|crops`: still figures of stored runs, sized for a paper."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from srbench.cli.drawn import chosen_runs, pictures_of, side_by_side, with_scores, write
 from srbench.cli.options import Device, Results
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from srbench.datasets import TestSet
-    from srbench.store.runs import StoredRun
-    from srbench.views.pictures import Gallery
-    from srbench.views.scenes import Scene
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,10 +59,6 @@ Sets = Annotated[
 ]
 
 
-_PAGE_HEIGHT = 9.5
-"""Inches that a page of a paper has for text and figures."""
-
-
 @app.command()
 def curves(
     output: Output,
@@ -103,7 +91,7 @@ def curves(
     from srbench.views.names import is_baseline
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results)
+    chosen, damaged = chosen_runs(runs, results)
     found = curves_of(chosen if runs else [run for run in chosen if not is_baseline(run)])
     with paper():
         figure, notes = draw(
@@ -113,7 +101,7 @@ def curves(
             measures=split_list(measure) if measure else MEASURES,
             planes=split_list(plane) if plane else None,
         )
-    _write(output, figure, dpi, notes, damaged=damaged)
+    write(output, figure, dpi, notes, damaged=damaged)
 
 
 @app.command()
@@ -155,12 +143,12 @@ def pd(
     from srbench.views.trade import chart_of
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results, beside=True)
-    scored, notes = _scored(chosen)
+    chosen, damaged = chosen_runs(runs, results, beside=True)
+    scored, notes = with_scores(chosen)
     chart = chart_of(scored, split_list(metric) if metric else None, split_list(test) if test else None)
     with paper():
         figure = draw(chart, width=width)
-    _write(output, figure, dpi, [*notes, *chart.notes], damaged=damaged)
+    write(output, figure, dpi, [*notes, *chart.notes], damaged=damaged)
 
 
 @app.command()
@@ -195,11 +183,11 @@ def spectrum(
     from srbench.views.spectra import spectra_of
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results)
-    scene, found, notes = _scene(chosen, test, MOST_RUNS)
+    chosen, damaged = chosen_runs(runs, results)
+    scene, found, notes = side_by_side(chosen, test, MOST_RUNS)
     count = min(pictures, len(found.pictures))
     names = [found.pictures[at * len(found.pictures) // count].name for at in range(count)]
-    gallery = _gallery(scene, found, names, device, quiet=context.obj["quiet"])
+    gallery = pictures_of(scene, found, names, device, quiet=context.obj["quiet"])
     spectra = spectra_of(gallery)
     with paper():
         figure = draw(
@@ -209,7 +197,7 @@ def spectrum(
             title=" · ".join(filter(None, (f"test {scene.title}", gallery.shared))),
             scale=scene.scale,
         )
-    _write(output, figure, dpi, [*notes, *gallery.notes, *spectra.notes], damaged=damaged)
+    write(output, figure, dpi, [*notes, *gallery.notes, *spectra.notes], damaged=damaged)
 
 
 @app.command()
@@ -249,117 +237,17 @@ def crops(
     from srbench.views.crops import choose_pictures, crops_of
 
     check_suffix(output)
-    chosen, damaged = _chosen(runs, results)
-    scene, found, notes = _scene(chosen, test, MOST_RUNS)
+    chosen, damaged = chosen_runs(runs, results)
+    scene, found, notes = side_by_side(chosen, test, MOST_RUNS)
     looked_at = choose_pictures(scene, pictures or {"page": 2, "column": 1}[width])
     if not looked_at:
         raise UsageError(
             f"Pictures are chosen by scores of presence or psnr, and {scene.title} has none. "
             "srbench eval RUN --metric psnr,detail makes them."
         )
-    gallery = _gallery(scene, found, [one.picture for one in looked_at], device, quiet=context.obj["quiet"])
+    gallery = pictures_of(
+        scene, found, [one.picture for one in looked_at], device, quiet=context.obj["quiet"]
+    )
     with paper():
         figure = draw(gallery, crops_of(gallery, looked_at, size=size), width=width)
-    _write(output, figure, dpi, [*notes, *gallery.notes], damaged=damaged)
-
-
-def _chosen(
-    names: Sequence[str] | None, results: Path | None, *, beside: bool = False
-) -> "tuple[list[StoredRun], bool]":
-    """The runs asked for in the order of tables, and whether others of the store are damaged.
-
-    `beside`: with the bicubic that they are compared with.
-    """
-    from srbench.cli.runs import read_store
-    from srbench.store.layout import default_results
-    from srbench.store.runs import find_run
-    from srbench.views.names import in_order, is_baseline
-
-    everything, damaged = read_store(results)
-    if not names:
-        return in_order(everything), damaged
-    root = results or default_results()
-    found = {run.id: run for run in (find_run(root, name) for name in names)}
-    if beside:
-        alike = {_from(run) for run in found.values()}
-        found |= {run.id: run for run in everything if is_baseline(run) and _from(run) in alike}
-    return in_order(list(found.values())), False
-
-
-def _from(run: "StoredRun") -> tuple[int, str]:
-    """What a run's SR is made from: its scale and degradation."""
-    from srbench.files import canonical_json
-
-    return run.record.spec["scale"], canonical_json(run.record.spec["degradation"])
-
-
-def _scored(runs: "Sequence[StoredRun]") -> "tuple[list[StoredRun], list[str]]":
-    """Those that have scores, and a note on each other one.
-
-    Raises:
-        UsageError: none has any.
-    """
-    from srbench.errors import UsageError
-
-    scored = [run for run in runs if run.summary and run.summary["scores"]]
-    notes = [
-        f"{run.id} is not drawn: it has no scores yet. srbench eval {run.id} makes them."
-        for run in runs
-        if run not in scored
-    ]
-    if not scored:
-        raise UsageError(
-            " ".join(notes) or "There are no scores to draw yet. srbench run makes runs and scores them."
-        )
-    return scored, notes
-
-
-def _scene(
-    runs: "Sequence[StoredRun]", test: list[str] | None, most: int
-) -> "tuple[Scene, TestSet, list[str]]":
-    """The runs to draw side by side, their test set, and notes on what is left out.
-
-    Raises:
-        DatasetError: its pictures are not on this machine.
-        UsageError: no run was scored on what is asked for.
-    """
-    from srbench.errors import UsageError
-    from srbench.python.typed import typed_list
-    from srbench.views.scenes import asked_for, best, scenes_of, set_of
-
-    scored, notes = _scored(runs)
-    scenes = scenes_of(scored)
-    typed = typed_list("dataset", test)
-    asked = asked_for(scenes, typed)
-    if not asked:
-        there = ", ".join(scene.title for scene in scenes) or "bicubic alone"
-        raise UsageError(f"No run was scored on {', '.join(typed) or 'a test set'}. There is: {there}.")
-    scene, left_out = best(asked[0], most)
-    if len(asked) > 1:
-        others = ", ".join(one.title for one in asked[1:])
-        notes.append(f"{scene.title} is drawn; {others}: by naming runs or --test.")
-    return scene, set_of(scene, typed), [*notes, *left_out]
-
-
-def _gallery(scene: "Scene", test: "TestSet", names: Sequence[str], device: str, *, quiet: bool) -> "Gallery":
-    from srbench.train.device import apply_engine, choose_engine, pick_device
-    from srbench.train.stop import Stop
-    from srbench.views.pictures import gallery
-
-    where = pick_device(device)
-    apply_engine(choose_engine(where, "fp32", "exact"))
-    with Stop().listening() as stop:
-        return gallery(scene, test, names, where, stop.check, quiet=quiet)
-
-
-def _write(file: Path, figure: "Figure", dpi: int, notes: Sequence[str], *, damaged: bool) -> None:
-    from srbench.plots.style import save
-
-    save(file, figure, dpi)
-    height = figure.get_size_inches()[1]
-    if height > _PAGE_HEIGHT:
-        notes = [*notes, f"It is {height:.1f} inches high, more than a page is: --width page, or less on it."]
-    for note in dict.fromkeys(notes):
-        typer.echo(note, err=True)
-    typer.echo(f"The figure is in {file}.", err=True)
-    raise typer.Exit(1 if damaged else 0)
+    write(output, figure, dpi, [*notes, *gallery.notes], damaged=damaged)
