@@ -208,7 +208,7 @@ def results(tmp_path_factory):
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
         "plugins list --json", "plugins list --freeze", "plugins new --help", "plugins show --help",
-        "probe --help", "plot --help", "prove-resume --help", "plugins check --help",
+        "probe --help", "plot --help", "plot crops --help", "prove-resume --help", "plugins check --help",
         "suite check --help", "suite schema",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
@@ -222,7 +222,8 @@ def test_a_command_that_computes_nothing_loads_no_torch_and_no_pandas(line, resu
 
 def test_a_chart_of_stored_scores_loads_no_torch_and_no_pandas(results, tmp_path):
     chart = tmp_path / "trade.png"
-    assert heavy_after(COMMAND, "plot", str(chart), "--metric", "lpips", "--results", results)[0] == []
+    line = ["plot", "pd", "-o", str(chart), "--metric", "lpips", "--results", results]
+    assert heavy_after(COMMAND, *line)[0] == []
     assert chart.exists()
 
 

@@ -1,21 +1,12 @@
 """`srbench plot curves|spectrum|pd|crops`: still figures of stored runs, sized for a paper."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from srbench.cli.chosen import chosen_runs
+from srbench.cli.drawn import chosen_runs, pictures_of, side_by_side, with_scores, write
 from srbench.cli.options import Device, Results
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from srbench.datasets import TestSet
-    from srbench.store.runs import StoredRun
-    from srbench.views.pictures import Gallery
-    from srbench.views.scenes import Scene
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +43,9 @@ Dpi = Annotated[
 Planes = Annotated[
     list[str] | None,
     typer.Option(
-        "--plane", metavar="PLANE,…", help="Only these planes: r, g, b, y. Default: those trained on."
+        "--plane",
+        metavar="PLANE,…",
+        help="Only these planes: r, g, b, y. Default: those the runs have of their own.",
     ),
 ]
 Sets = Annotated[
@@ -108,7 +101,7 @@ def curves(
             measures=split_list(measure) if measure else MEASURES,
             planes=split_list(plane) if plane else None,
         )
-    _write(output, figure, dpi, notes, damaged=damaged)
+    write(output, figure, dpi, notes, damaged=damaged)
 
 
 @app.command()
@@ -151,11 +144,11 @@ def pd(
 
     check_suffix(output)
     chosen, damaged = chosen_runs(runs, results, beside=True)
-    scored, notes = _scored(chosen)
+    scored, notes = with_scores(chosen)
     chart = chart_of(scored, split_list(metric) if metric else None, split_list(test) if test else None)
     with paper():
         figure = draw(chart, width=width)
-    _write(output, figure, dpi, [*notes, *chart.notes], damaged=damaged)
+    write(output, figure, dpi, [*notes, *chart.notes], damaged=damaged)
 
 
 @app.command()
@@ -191,10 +184,10 @@ def spectrum(
 
     check_suffix(output)
     chosen, damaged = chosen_runs(runs, results)
-    scene, found, notes = _scene(chosen, test, MOST_RUNS)
+    scene, found, notes = side_by_side(chosen, test, MOST_RUNS)
     count = min(pictures, len(found.pictures))
     names = [found.pictures[at * len(found.pictures) // count].name for at in range(count)]
-    gallery = _gallery(scene, found, names, device, quiet=context.obj["quiet"])
+    gallery = pictures_of(scene, found, names, device, quiet=context.obj["quiet"])
     spectra = spectra_of(gallery)
     with paper():
         figure = draw(
@@ -204,7 +197,7 @@ def spectrum(
             title=" · ".join(filter(None, (f"test {scene.title}", gallery.shared))),
             scale=scene.scale,
         )
-    _write(output, figure, dpi, [*notes, *gallery.notes, *spectra.notes], damaged=damaged)
+    write(output, figure, dpi, [*notes, *gallery.notes, *spectra.notes], damaged=damaged)
 
 
 @app.command()
@@ -245,83 +238,16 @@ def crops(
 
     check_suffix(output)
     chosen, damaged = chosen_runs(runs, results)
-    scene, found, notes = _scene(chosen, test, MOST_RUNS)
+    scene, found, notes = side_by_side(chosen, test, MOST_RUNS)
     looked_at = choose_pictures(scene, pictures or {"page": 2, "column": 1}[width])
     if not looked_at:
         raise UsageError(
             f"Pictures are chosen by scores of presence or psnr, and {scene.title} has none. "
             "srbench eval RUN --metric psnr,detail makes them."
         )
-    gallery = _gallery(scene, found, [one.picture for one in looked_at], device, quiet=context.obj["quiet"])
+    gallery = pictures_of(
+        scene, found, [one.picture for one in looked_at], device, quiet=context.obj["quiet"]
+    )
     with paper():
         figure = draw(gallery, crops_of(gallery, looked_at, size=size), width=width)
-    _write(output, figure, dpi, [*notes, *gallery.notes], damaged=damaged)
-
-
-def _scored(runs: "Sequence[StoredRun]") -> "tuple[list[StoredRun], list[str]]":
-    """Those that have scores, and a note on each other one.
-
-    Raises:
-        UsageError: none has any.
-    """
-    from srbench.errors import UsageError
-
-    scored = [run for run in runs if run.summary and run.summary["scores"]]
-    notes = [
-        f"{run.id} is not drawn: it has no scores yet. srbench eval {run.id} makes them."
-        for run in runs
-        if run not in scored
-    ]
-    if not scored:
-        raise UsageError(
-            " ".join(notes) or "There are no scores to draw yet. srbench run makes runs and scores them."
-        )
-    return scored, notes
-
-
-def _scene(
-    runs: "Sequence[StoredRun]", test: list[str] | None, most: int
-) -> "tuple[Scene, TestSet, list[str]]":
-    """The runs to draw side by side, their test set, and notes on what is left out.
-
-    Raises:
-        DatasetError: its pictures are not on this machine.
-        UsageError: no run was scored on what is asked for.
-    """
-    from srbench.errors import UsageError
-    from srbench.python.typed import typed_list
-    from srbench.views.scenes import asked_for, best, scenes_of, set_of
-
-    scored, notes = _scored(runs)
-    scenes = scenes_of(scored)
-    typed = typed_list("dataset", test)
-    asked = asked_for(scenes, typed)
-    if not asked:
-        there = ", ".join(scene.title for scene in scenes) or "bicubic alone"
-        raise UsageError(f"No run was scored on {', '.join(typed) or 'a test set'}. There is: {there}.")
-    scene, left_out = best(asked[0], most)
-    if len(asked) > 1:
-        others = ", ".join(one.title for one in asked[1:])
-        notes.append(f"{scene.title} is drawn; {others}: by naming runs or --test.")
-    return scene, set_of(scene, typed), [*notes, *left_out]
-
-
-def _gallery(scene: "Scene", test: "TestSet", names: Sequence[str], device: str, *, quiet: bool) -> "Gallery":
-    from srbench.train.device import apply_engine, choose_engine, pick_device
-    from srbench.train.stop import Stop
-    from srbench.views.pictures import gallery
-
-    where = pick_device(device)
-    apply_engine(choose_engine(where, "fp32", "exact"))
-    with Stop().listening() as stop:
-        return gallery(scene, test, names, where, stop.check, quiet=quiet)
-
-
-def _write(file: Path, figure: "Figure", dpi: int, notes: Sequence[str], *, damaged: bool) -> None:
-    from srbench.plots.style import save
-
-    save(file, figure, dpi)
-    for note in dict.fromkeys(notes):
-        typer.echo(note, err=True)
-    typer.echo(f"The figure is in {file}.", err=True)
-    raise typer.Exit(1 if damaged else 0)
+    write(output, figure, dpi, [*notes, *gallery.notes], damaged=damaged)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srbench.cli.chosen import chosen_runs
+from srbench.cli.drawn import chosen_runs
 from srbench.cli.options import Device, OfSuite, Results
 
 if TYPE_CHECKING:

@@ -6,12 +6,16 @@ Names come from users and plugins. They are shown as they are written: no text o
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
@@ -48,7 +52,12 @@ _MOST_LINES = 3
 _STEPS = (1, 2, 5, 10)
 _MARKS = ",:;+-_/=*"  # after which a long word may be broken
 
+_FONT = "DejaVu Sans"
+_UNIT = 100.0  # points at which characters are measured
+
 _RC: Any = {
+    "font.family": _FONT,
+    "text.hinting": "none",  # which at a low resolution draws letters wider than they are
     "text.parse_math": False,
     "font.size": SMALL,
     "axes.labelsize": TEXT,
@@ -118,16 +127,17 @@ def looks(keys: Sequence[str]) -> dict[str, Look]:
 
 
 def literal(text: str) -> str:
-    """A name on one line, without characters that are none: what is drawn for `text`."""
+    """A name as it can be drawn: on one line, with a sign for what is no character or not in the font."""
+    known = _characters()
     return "".join(
-        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split())
+        one if one.isprintable() and ord(one) in known else "\N{REPLACEMENT CHARACTER}"
+        for one in " ".join(text.split())
     )
 
 
 def width_of(text: str, points: float = SMALL) -> float:
-    """Width of a line of text, in inches."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=points), ismath=False)
-    return float(width) / 72
+    """Width of a line of text, in inches; kerning, which only draws letters together, is left out."""
+    return sum(map(_advance, text)) * points / 72
 
 
 def wrapped(text: str, width: float, points: float = SMALL, lines: int = _MOST_LINES) -> str:
@@ -137,12 +147,16 @@ def wrapped(text: str, width: float, points: float = SMALL, lines: int = _MOST_L
     """
     text = literal(text)
     shown = _lines(text, width, points)
-    kept = len(text)
-    while len(shown) > lines and kept > 2:
-        kept -= 1
-        head = kept - kept // 2
-        shown = _lines(f"{text[:head]}…{text[len(text) - kept // 2 :]}", width, points)
-    return "\n".join(shown)
+    if len(shown) <= lines:
+        return "\n".join(shown)
+    low, high = 0, len(text)  # characters kept: of `low` there is room, of `high` there is not
+    while high - low > 1:
+        kept = (low + high) // 2
+        if len(_lines(_cut(text, kept), width, points)) <= lines:
+            low = kept
+        else:
+            high = kept
+    return "\n".join(_lines(_cut(text, low), width, points))
 
 
 def framed(
@@ -162,27 +176,26 @@ def framed(
     """
     inches = WIDTHS[width]
     room = inches - 2 * _GAP
-    above = _text_height(title and wrapped(title, room, TEXT, 2), TEXT)
-    beneath = _text_height(caption and wrapped(caption, room, SMALL, 9), SMALL)
-    names, columns, legend = _legend_of([name for name, _ in entries], room)
-    height = above + panels + legend + beneath + _GAP
-    figure = Figure(figsize=(inches, height))
-    bottom = (legend + beneath + _GAP) / height
+    heading = wrapped(title, room, TEXT, 2) if title else ""
+    foot = wrapped(caption, room, SMALL, 9) if caption else ""
+    above, beneath = _text_height(heading, TEXT), _text_height(foot, SMALL)
+    figure = Figure(figsize=(inches, panels))
+    legend = _legend(figure, entries, room) if entries else None
+    middle = 0.0
+    if legend is not None:
+        renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+        extent = legend.get_window_extent(renderer)
+        middle = extent.height / figure.dpi + 2 * _GAP
+    height = above + panels + middle + beneath + _GAP
+    figure.set_size_inches(inches, height)
+    bottom = (middle + beneath + _GAP) / height
     figure.set_layout_engine(
         "constrained", rect=(0, bottom, 1, 1 - bottom - above / height), w_pad=0.03, h_pad=0.03
     )
-    if title:
-        figure.text(
-            0.5, 1 - _GAP / height, wrapped(title, room, TEXT, 2), fontsize=TEXT, ha="center", va="top"
-        )
-    if caption:
-        figure.text(_GAP / inches, _GAP / height, wrapped(caption, room, SMALL, 9), color=GREY, va="bottom")
-    if entries:
-        figure.legend(
-            [handle for _, handle in entries], names, loc="lower center", ncols=columns, frameon=False,
-            bbox_to_anchor=(0.5, (beneath + _GAP) / height), borderpad=0, borderaxespad=0,
-            handlelength=_HANDLE, handletextpad=_PAD, columnspacing=_BETWEEN, labelspacing=_LEADING,
-        )  # fmt: skip
+    figure.text(0.5, 1 - _GAP / height, heading, fontsize=TEXT, ha="center", va="top")
+    figure.text(_GAP / inches, _GAP / height, foot, color=GREY, va="bottom")
+    if legend is not None:
+        legend.set_bbox_to_anchor((0.5, (beneath + 1.5 * _GAP) / height))
     return figure
 
 
@@ -193,6 +206,12 @@ def few_ticks(axes: "Axes", across: int, up: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(across, steps=_STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(up, steps=_STEPS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """What the font has, which comes with matplotlib: a figure is the same on every machine."""
+    return frozenset(FT2Font(findfont(FontProperties(family=_FONT))).get_charmap())
 
 
 def _short(value: float) -> str:
@@ -210,9 +229,7 @@ def _lines(text: str, width: float, points: float) -> list[str]:
             continue
         rest = word
         while rest:
-            end = len(rest)
-            while end > 1 and width_of(rest[:end], points) > width:
-                end -= 1
+            end = _fitting(rest, width, points)
             if end < len(rest):  # rather after a mark than anywhere
                 end = max((at + 1 for at in range(end // 2, end) if rest[at] in _MARKS), default=end)
             lines.append(rest[:end])
@@ -220,24 +237,46 @@ def _lines(text: str, width: float, points: float) -> list[str]:
     return lines or [""]
 
 
+def _cut(text: str, kept: int) -> str:
+    """The beginning and the end of a text, `kept` characters together."""
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+
+
+def _fitting(text: str, width: float, points: float) -> int:
+    """How many characters of a text fit into a width; at least one."""
+    used = 0.0
+    for at, one in enumerate(text):
+        used += _advance(one) * points / 72
+        if used > width:
+            return max(1, at)
+    return len(text)
+
+
+@cache
+def _advance(character: str) -> float:
+    """How far a character moves the pen on, in units of the type's size."""
+    properties = FontProperties(family=_FONT, size=_UNIT)
+    return float(text_to_path.get_text_width_height_descent(character, properties, ismath=False)[0]) / _UNIT
+
+
 def _text_height(text: str, points: float) -> float:
     return (text.count("\n") + 1) * points * 1.25 / 72 + _GAP if text else 0.0
 
 
-def _legend_of(names: Sequence[str], room: float) -> tuple[list[str], int, float]:
-    """Names as they stand in the legend, its columns, and its height in inches."""
-    if not names:
-        return [], 1, 0.0
+def _legend(figure: Figure, entries: Sequence[tuple[str, Line2D]], room: float) -> Legend:
+    """A legend in as many columns as there is room for."""
     em = SMALL / 72
     beside = (_HANDLE + _PAD) * em
-    shown = _distinct([wrapped(name, room - beside) for name in names])
-    widths = [beside + max(width_of(line) for line in name.split("\n")) for name in shown]
-    columns = len(shown)
+    names = _distinct([wrapped(name, room - beside - em) for name, _ in entries])
+    widths = [beside + max(width_of(line) for line in name.split("\n")) for name in names]
+    columns = len(names)
     while columns > 1 and sum(_column_widths(widths, columns)) + (columns - 1) * _BETWEEN * em > room:
         columns -= 1
-    rows = max(map(len, _columns(shown, columns)))
-    tallest = max(name.count("\n") + 1 for name in shown)
-    return shown, columns, rows * (1 + (tallest - 1) * 1.2 + _LEADING) * em + _GAP
+    return figure.legend(
+        [handle for _, handle in entries], names, loc="lower center", ncols=columns, frameon=False,
+        borderpad=0, borderaxespad=0, handlelength=_HANDLE, handletextpad=_PAD, columnspacing=_BETWEEN,
+        labelspacing=_LEADING,
+    )  # fmt: skip
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -80,15 +80,19 @@ def is_baseline(run: StoredRun) -> bool:
     return bool(run.record.spec["model"]["name"] == BASELINE)
 
 
+def degradation_text(degradation: Mapping[str, Any]) -> str:
+    """`bicubic:round=true`, of what a spec holds."""
+    params = value_text(degradation["params"])
+    return str(degradation["name"]) + (f":{params}" if params else "")
+
+
 def _columns(run: StoredRun, labels: Labels) -> dict[str, str]:
     spec = run.record.spec
-    degradation = spec["degradation"]
-    params = value_text(degradation["params"])
     texts = {name: getattr(labels, name) for name in _FIELDS[:-2]}
     return {
         **{name: "" if value is None else str(value) for name, value in texts.items()},
         "scale": f"×{spec['scale']}",
-        "degradation": degradation["name"] + (f":{params}" if params else ""),
+        "degradation": degradation_text(spec["degradation"]),
     }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -162,8 +163,9 @@ def shown_of(
 ) -> Shown:
     """What a run made of test pictures, at its full scale.
 
-    Pictures that were kept when the run was scored are taken as they are, if all of `names` were kept and
-    their PSNR is the stored one; else the newest checkpoint makes them, as scoring does.
+    Pictures that were kept when the run was scored, and whose PSNR is the stored one, are taken as they are
+    where all of `names` were kept, or where nothing can make them any more; else the newest checkpoint makes
+    all of them, as scoring does.
 
     Raises:
         StoppedError: by `check`. Nothing else: what cannot be had stands in `missing`.
@@ -171,13 +173,14 @@ def shown_of(
     pictures = {one.name: one for one in test.pictures if one.name in names}
     made: dict[str, Pixels] = {}
     planes: tuple[Plane, ...] = ()
+    scored, kept = 0, made
     step, why = 0, "its folder of pictures has none of that name"
     try:
         spec = RunSpec.from_stored(run.record.spec)
         planes = tuple(plane for plane in scored_planes(spec.network_channels) if plane != "rgb")
-        kept = _kept(run, spec, test, pictures)
-        if kept is not None:
-            return Shown(run.id, run.id, kept[0], planes, kept[1], {})
+        scored, kept = _kept(run, spec, test, pictures)
+        if set(kept) == set(names):
+            return Shown(run.id, run.id, scored, planes, kept, {})
         step, upscaler = upscaler_of(spec, run.paths, [test], device, allow_missing=True)
         component = registry().find("degradation", spec.degradation.name)
         degrade: Degradation = component.make(**spec.degradation.params)
@@ -194,6 +197,8 @@ def shown_of(
     except Exception as error:  # a plugin's network: one that fails leaves the other runs their place
         _log.exception("%s met an unexpected error:", run.id)
         why = f"an unexpected {type(error).__name__}: {error}"
+    if not made:
+        step, made = scored, kept
     return Shown(run.id, run.id, step, planes, made, {name: why for name in names if name not in made})
 
 
@@ -219,11 +224,12 @@ def _predicted(
 
 def _kept(
     run: StoredRun, spec: RunSpec, test: TestSet, pictures: Mapping[str, Picture]
-) -> tuple[int, dict[str, Pixels]] | None:
-    """The step and the pictures, where all were kept and are those that were scored last."""
+) -> tuple[int, dict[str, Pixels]]:
+    """The step that was scored last, and those of its pictures that were kept."""
     files = {name: picture_file(run.paths, test.name, name, spec.scale) for name in pictures}
-    if not files or not all(file.is_file() for file in files.values()):
-        return None
+    files = {name: file for name, file in files.items() if file.is_file()}
+    if not files:
+        return 0, {}
     scores, protocols = read_scores(run.paths)
     mine = [
         one
@@ -235,14 +241,11 @@ def _kept(
     of_picture = {one.image: one for one in mine if one.step == last}
     found = {}
     for name, file in files.items():
-        try:
-            pixels = read_picture(Picture(name, file))
-        except PictureError:
-            return None
         score = of_picture.get(name)
-        if score is None or not _is_scored(pixels, pictures[name], score, protocols, spec):
-            return None
-        found[name] = _rgb(pixels)
+        with suppress(PictureError):
+            pixels = read_picture(Picture(name, file))
+            if score is not None and _is_scored(pixels, pictures[name], score, protocols, spec):
+                found[name] = _rgb(pixels)
     return last, found
 
 

@@ -10,7 +10,7 @@ from srbench.files import canonical_json
 from srbench.grammar import parse_term
 from srbench.store.runs import StoredRun
 from srbench.tables.rows import test_labels
-from srbench.views.names import is_baseline
+from srbench.views.names import degradation_text, is_baseline
 
 if TYPE_CHECKING:
     from srbench.datasets import TestSet
@@ -55,8 +55,7 @@ def scenes_of(runs: Sequence[StoredRun]) -> list[Scene]:
         title = f"{named[test, sha256]} ×{scale}"
         degradation = next(iter(mine.values())).record.spec["degradation"]
         if any(key[:3] == (test, sha256, scale) and key[3] != text for key in found):
-            params = ",".join(f"{key}={value}" for key, value in degradation["params"].items())
-            title += f" · {degradation['name']}" + (f":{params}" if params else "")
+            title += f" · LR {degradation_text(degradation)}"
         scenes.append(Scene(test, sha256, scale, degradation, tuple(mine.values()), title))
     return sorted(scenes, key=lambda scene: (-len(scene.runs), scene.title))
 

@@ -140,7 +140,7 @@ def radial_power(planes: Tensor, size: int) -> NDArray[np.float64]:
 
     Returns:
         (C, size/2): the variance of the plane for each (cycle a pixel)². White noise of variance v has v in
-        every ring.
+        every ring but the first, of which the mean takes a part along.
     """
     window = torch.hann_window(size, periodic=True, dtype=torch.float64)
     hann = window[:, None] * window
@@ -150,12 +150,13 @@ def radial_power(planes: Tensor, size: int) -> NDArray[np.float64]:
     twice = torch.full((size, size // 2 + 1), 2.0, dtype=torch.float64)  # rfft2 keeps one of each pair
     twice[:, [0, size // 2]] = 1
     member = (ring[:, None] == torch.arange(1, size // 2 + 1)) * twice.flatten()[:, None]
-    windows = planes[0].double().unfold(-2, size, size // 2).unfold(-2, size, size // 2).flatten(1, 2)
+    windows = planes[0].float().unfold(-2, size, size // 2).unfold(-2, size, size // 2).flatten(1, 2)
     total = torch.zeros(len(windows), size // 2, dtype=torch.float64)
+    taper = hann.float()
     for part in torch.split(windows, _STRIP, dim=1):
-        mean = (part * hann).sum(dim=(-2, -1), keepdim=True) / hann.sum()
-        spectrum = torch.fft.rfft2((part - mean) * hann).flatten(-2)
-        total += (spectrum.real.square() + spectrum.imag.square()).sum(dim=1) @ member
+        mean = (part * taper).sum(dim=(-2, -1), keepdim=True) / taper.sum()
+        spectrum = torch.fft.rfft2((part - mean) * taper).flatten(-2)
+        total += (spectrum.real.square() + spectrum.imag.square()).sum(dim=1, dtype=torch.float64) @ member
     density = total / windows.shape[1] / member.sum(dim=0) / hann.square().sum()
     found: NDArray[np.float64] = density.numpy()
     return found
