@@ -13,8 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SHOTS = os.environ.get("SRBENCH_SCREENSHOTS")
-"""The folder that screenshots are kept in; tests themselves see no variable of srbench's."""
+SHOTS = os.environ.get("SRBENCH_TEST_SCREENSHOTS")
+"""The folder that screenshots are kept in."""
 
 
 @dataclass

@@ -81,17 +81,15 @@ class Content:
 
 
 def telling(runs: Sequence[StoredRun], most: int) -> tuple[list[StoredRun], list[str]]:
-    """Up to `most` runs in the order of tables: of more, baselines and the best of each scene, in turn."""
+    """Up to `most` runs in the order of tables: of more, baselines, and of each scene as many of the best."""
     ordered = in_order(runs)
     if len(ordered) <= most:
         return ordered, []
     kept = {run.id: run for run in ordered if is_baseline(run)}
-    ranked = [list(best(scene, most)[0].runs) for scene in scenes_of(ordered)]
-    for turn in range(most):
-        for scene in ranked:
-            if turn < len(scene) and len(kept) < most:
-                kept.setdefault(scene[turn].id, scene[turn])
-    for run in ordered:  # those that have no scores
+    scenes = scenes_of(ordered)
+    share = max(1, (most - len(kept)) // max(1, len(scenes)))
+    candidates = [run for scene in scenes for run in best(scene, share)[0].runs]
+    for run in [*candidates, *ordered]:
         if len(kept) < most:
             kept.setdefault(run.id, run)
     note = (

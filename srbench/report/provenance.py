@@ -107,7 +107,7 @@ def alone(run: StoredRun) -> str:
         ("lr", spec.learning_rate),
         ("schedule", spec.schedule and _typed(spec.schedule)),
         ("clip", spec.clip),
-        ("ema", spec.ema),
+        ("ema", spec.ema or 0),
         ("batch", spec.batch),
         ("patch", spec.patch),
         ("steps", run.record.budget),

@@ -42,6 +42,7 @@
         context.fillStyle = page.colour("accent");
         context.fillRect(border - 1, 0, 2, height);
       }
+      canvas.style.touchAction = place.zoom === 1 ? "pan-y" : "none";
       canvas.dataset.place = `${place.x.toFixed(1)},${place.y.toFixed(1)},${place.zoom.toFixed(2)}`;
     }
   };
@@ -86,6 +87,7 @@
       return Math.hypot(a.x - b.x, a.y - b.y);
     };
     canvas.addEventListener("wheel", (event) => {
+      if (place.zoom === 1 && event.deltaY > 0) return; // all is shown: the page scrolls
       event.preventDefault();
       zoomAt(Math.exp(-event.deltaY / 400), canvas, event.offsetX, event.offsetY);
     }, { passive: false });
