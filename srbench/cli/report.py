@@ -79,7 +79,9 @@ def report(
     quiet = context.obj["quiet"]
     looking = Looking(device, typed_list("dataset", test), quiet=quiet)
     if watch:
-        watch_runs(results or default_results(), read, output, looking, lambda line: typer.echo(line, err=True))
+        watch_runs(
+            results or default_results(), read, output, looking, lambda line: typer.echo(line, err=True)
+        )
         return
     with Stop().listening() as stop:
         looking.check = stop.check

@@ -165,9 +165,7 @@ def _drawn(runs: Sequence[StoredRun], scenes: Sequence[Scene]) -> set[str]:
     return {*baselines[:1], *(run.id for run in best(scenes[0], MOST_DRAWN - 1)[0].runs)}
 
 
-def _trade(
-    runs: Sequence[StoredRun], colours: Mapping[str, int]
-) -> tuple[list[dict[str, Any]], list[str]]:
+def _trade(runs: Sequence[StoredRun], colours: Mapping[str, int]) -> tuple[list[dict[str, Any]], list[str]]:
     try:
         chart = chart_of(runs)
     except UsageError as error:

@@ -16,7 +16,16 @@ LIMIT = 15_000_000
 _SPECTRA = 400_000
 """Bytes kept for spectra and notes, which come after the pictures have been fitted in."""
 
-_SCRIPTS = ("state.js", "table.js", "plots.js", "curves.js", "trade.js", "spectra.js", "pixels.js", "viewer.js")
+_SCRIPTS = (
+    "state.js",
+    "table.js",
+    "plots.js",
+    "curves.js",
+    "trade.js",
+    "spectra.js",
+    "pixels.js",
+    "viewer.js",
+)
 
 
 @dataclass(frozen=True)

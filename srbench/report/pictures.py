@@ -90,7 +90,10 @@ def _around(crop: Crop, side: int, height: int, width: int) -> Box:
     """A window of that side with the crop in its middle, on the grid of LR."""
     top, left, tall, wide = crop.box
     scale = crop.scale
-    high, broad = (max(crop_side, min(side, whole) // scale * scale) for crop_side, whole in ((tall, height), (wide, width)))
+    high, broad = (
+        max(crop_side, min(side, whole) // scale * scale)
+        for crop_side, whole in ((tall, height), (wide, width))
+    )
     first = min(max(0, top + tall // 2 - high // 2), height - high) // scale * scale
     begin = min(max(0, left + wide // 2 - broad // 2), width - broad) // scale * scale
     return first, begin, high, broad
@@ -156,7 +159,11 @@ def packed(pixels: Pixels) -> str:
 def _scores(crop: Crop, sr: Pixels, hr: Pixels, planes: Sequence[Plane]) -> str:
     """`PSNR y 24.31 dB, detail 0.12`: what stands beneath a crop."""
     found = crop_scores(crop, sr, hr, planes)
-    psnr = f"PSNR {found.plane} {found.psnr:.2f} dB" if np.isfinite(found.psnr) else f"equal to HR on {found.plane}"
+    psnr = (
+        f"PSNR {found.plane} {found.psnr:.2f} dB"
+        if np.isfinite(found.psnr)
+        else f"equal to HR on {found.plane}"
+    )
     return psnr + (", no detail in HR to compare" if found.detail is None else f", detail {found.detail:.2f}")
 
 

@@ -143,7 +143,9 @@ def protocols_of(runs: Sequence[StoredRun]) -> list[Protocol]:
             one.hash,
             one.column.metric,
             one.column.plane,
-            " · ".join(f"{key} {value}" for key, value in one.settings.items() if key not in ("metric", "plane")),
+            " · ".join(
+                f"{key} {value}" for key, value in one.settings.items() if key not in ("metric", "plane")
+            ),
             len({run for ids in one.runs.values() for run in ids}),
         )
         for one in used_protocols(runs)

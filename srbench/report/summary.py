@@ -62,9 +62,13 @@ def summary_of(runs: Sequence[StoredRun]) -> Summary:
     parts = [_part(block, table) for block in table.blocks]
     choices: dict[str, Sequence[str]] = {}
     for name in FILTERS:
-        choices[name] = _sorted({key for part in parts for line in part.lines for key in line.keys[name]}, name)
+        choices[name] = _sorted(
+            {key for part in parts for line in part.lines for key in line.keys[name]}, name
+        )
     columns = [column for part in parts for column, _ in part.heads]
-    choices["metric"] = list(dict.fromkeys(column.metric for column in sorted(columns, key=lambda one: one.order)))
+    choices["metric"] = list(
+        dict.fromkeys(column.metric for column in sorted(columns, key=lambda one: one.order))
+    )
     choices["plane"] = [
         plane for plane in ("y", "r", "g", "b", "rgb") if any(one.plane == plane for one in columns)
     ]

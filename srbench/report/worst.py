@@ -126,4 +126,6 @@ def _line(
         value = columns.get(Column(label, plane), columns.get(Column(label, "rgb")))
         values.append(value if value is not None and np.isfinite(value) else None)
     presence = values[shown.index("presence")] if "presence" in shown else None
-    return PictureLine(picture, names[run_id], plane, values, ("" if presence is None else mark(presence)) or "")
+    return PictureLine(
+        picture, names[run_id], plane, values, ("" if presence is None else mark(presence)) or ""
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from browsed import opened
+from hostile import HOSTILE, hostile_page
 
 from srbench.report.content import Looking
 from srbench.report.page import page_of
@@ -267,5 +268,30 @@ def test_a_watched_page_loads_itself_again_and_keeps_its_state(pictured_store, t
         path.write_text(text, encoding="utf-8")
         one.page.get_by_text("srbench report, again").wait_for(timeout=15_000)
         assert one.page.get_by_label("Search").input_value() == "bicubic"
+        assert one.complaints == []
+        assert one.requests == []
+
+
+def test_hostile_names_do_nothing_in_a_browser(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(hostile_page(tmp_path / "store").html(), encoding="utf-8")
+    with opened(path) as one:
+        page = one.page
+        for section in ("summary", "curves", "pictures", "trade", "spectra", "worst", "provenance"):
+            one.go(section)
+            page.wait_for_timeout(400)
+            one.shot(f"hostile-{section}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        one.go("curves")
+        point = page.locator("#trio .scatterlayer .point").first
+        point.hover(force=True)
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("a[href^='javascript'], img, svg a").count() == 0
+        shown = page.evaluate("[...document.querySelectorAll('#legend bdi')].map((one) => one.textContent)")
+        assert all(any(name in label for label in shown) for name in HOSTILE)
+        page.get_by_label("Search").fill(HOSTILE[0])
+        page.reload()
+        assert page.get_by_label("Search").input_value() == HOSTILE[0]
+        assert page.evaluate("window.hacked") is None
         assert one.complaints == []
         assert one.requests == []

@@ -6,33 +6,22 @@ import json
 
 import numpy as np
 import pytest
+from hostile import HOSTILE, flat_gallery, hostile_page, hostile_runs
 from paged import Paged
 from stored import bicubic, lapsrn, realistic, runs_in, scored, store
 
 from srbench.report import page as page_module
-from srbench.report.charts import curves_data, spectra_data
+from srbench.report.charts import curves_data
 from srbench.report.content import Looking, content_of, telling
 from srbench.report.embed import island, rounded
 from srbench.report.page import LIMIT, page_of
 from srbench.report.pictures import Room, packed, pictures_data
 from srbench.report.summary import summary_of
-from srbench.spec import ComponentSpec
 from srbench.store.history import append_line
 from srbench.tables import records
 from srbench.views.crops import Crop
 from srbench.views.curves import curves_of
 from srbench.views.pictures import Gallery, Original, Shown
-from srbench.views.scenes import scenes_of
-from srbench.views.spectra import spectra_of
-
-HOSTILE = (
-    "</script><script>window.hacked = 1</script>",
-    '"><img src="http://192.0.2.1/x.png" onerror="window.hacked = 2">',
-    "'; window.hacked = 3; //\u2028</title></style><!-- ${window.hacked = 4} {{ 7 * 7 }}",
-    "../../etc/passwd%00&lt;b&gt;<a href='javascript:window.hacked=5'>x</a>",
-    "\u202eאבג\u202d\u2067<b>",
-)
-"""Names that break a page that takes them for markup."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +48,11 @@ def read(page):
 
 
 def test_every_score_of_the_table_stands_on_the_page(runs, read):
-    shown = {float(attributes["data-v"]) for tag, attributes in read.elements if tag == "td" and "data-v" in attributes}
+    shown = {
+        float(attributes["data-v"])
+        for tag, attributes in read.elements
+        if tag == "td" and "data-v" in attributes
+    }
     assert shown >= {one["value"] for one in records(runs) if one["value"] is not None}
 
 
@@ -106,7 +99,9 @@ def test_long_curves_are_thinned_and_that_is_said(runs, monkeypatch):
 
 
 def test_a_page_carries_all_and_lets_nothing_in(read):
-    policy = next(one["content"] for tag, one in read.elements if one.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        one["content"] for tag, one in read.elements if one.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy.startswith("default-src 'none'; img-src data: blob:;")
     for text in read.scripts:
         assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
@@ -123,7 +118,10 @@ def test_a_page_that_would_grow_too_large_has_fewer_runs(runs, monkeypatch):
     monkeypatch.setattr(page_module, "LIMIT", whole - 1)
     smaller = page_of(runs, Looking())
     assert len(smaller.html().encode()) < whole
-    assert f"{len(smaller.content.runs)} of {len(runs)} runs are in this page" in smaller.content.notes["summary"][0]
+    assert (
+        f"{len(smaller.content.runs)} of {len(runs)} runs are in this page"
+        in smaller.content.notes["summary"][0]
+    )
 
 
 def test_of_many_runs_the_best_and_the_baseline_are_kept(tmp_path):
@@ -150,7 +148,9 @@ def test_why_there_are_no_pictures_is_said(page):
 def test_worst_pictures_come_first(tmp_path):
     spec = lapsrn()
     presence = [0.5, 0.2, 0.9, 0.1, 0.8, 0.7]
-    store(tmp_path, spec, scored(spec, level=28.0, metrics=("psnr", "presence"), values={"presence": presence}))
+    store(
+        tmp_path, spec, scored(spec, level=28.0, metrics=("psnr", "presence"), values={"presence": presence})
+    )
     (worst,) = content_of(runs_in(tmp_path)).worst
     assert [line.values[0] for line in worst.lines] == sorted(presence)
     assert [line.picture for line in worst.lines[:2]] == ["picture-3", "picture-1"]
@@ -162,8 +162,27 @@ def test_the_line_of_a_run_alone_gives_that_run(tmp_path, monkeypatch):
 
     pictures = picture_folder(tmp_path / "pictures")
     halves = ",".join(f"{half}={pictures / half}" for half in ("train", "val", "test"))
-    line = ["run", "--model", "lapsrn:features=4,depth=1", "--loss", "l1+0.1*charbonnier:eps=1e-4", "--steps", "1"]
-    line += ["--dataset", f"folder:{halves}", "--batch", "2", "--patch", "16", "--seed", "init=1,order=2", "--ema", "0"]
+    line = [
+        "run",
+        "--model",
+        "lapsrn:features=4,depth=1",
+        "--loss",
+        "l1+0.1*charbonnier:eps=1e-4",
+        "--steps",
+        "1",
+    ]
+    line += [
+        "--dataset",
+        f"folder:{halves}",
+        "--batch",
+        "2",
+        "--patch",
+        "16",
+        "--seed",
+        "init=1,order=2",
+        "--ema",
+        "0",
+    ]
     results = ["--results", str(tmp_path / "results"), "--metric", "psnr"]
     assert srbench(["-q", *line, *results], monkeypatch) == 0
     import shlex
@@ -186,45 +205,6 @@ def test_data_cannot_end_their_script():
     assert json.loads(text) == {"name": HOSTILE[0] + HOSTILE[2]}
 
 
-def hostile_runs(root):
-    """Runs, pictures, plugins and reasons that are all called what breaks a page."""
-    for number, name in enumerate(HOSTILE):
-        spec = lapsrn(model=ComponentSpec(name=name, params={name: name}))
-        scores, protocols = scored(spec, level=28.0 + number, metrics=("psnr", "presence", "lpips:net=squeeze"), test=HOSTILE[1])
-        scores = [type(one)(**{**vars(one), "image": one.image + name}) for one in scores]
-        paths = store(
-            root, spec.model_copy(update={"seed": number}), (scores, protocols), status="failed", reason=name,
-            unavailable={name: name},
-            provenance={
-                "command": ["srbench", "run", name], "dataset": name, "started": name,
-                "providers": {name: {"dist": name, "version": name, "sha256": name}},
-            },
-        )  # fmt: skip
-        append_line(paths.history, {"step": 1, "epoch": 0.5, "loss": {"r": 0.1}, "on": name})
-    return runs_in(root)
-
-
-def flat_gallery(runs):
-    """Pictures under such names, without networks."""
-    scene = scenes_of(runs)[0]
-    random = np.random.default_rng(0)
-    hr = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    originals = {name: Original(hr, hr[::4, ::4], 255 - hr) for name in HOSTILE}
-    shown = [Shown(run.id, HOSTILE[0], 1, ("r", "g", "b", "y"), dict.fromkeys(HOSTILE, hr), {}) for run in scene.runs]
-    return Gallery(scene, originals, shown, HOSTILE[0], HOSTILE)
-
-
-def hostile_page(root):
-    """The page of all that."""
-    runs = hostile_runs(root)
-    found = page_of(runs, Looking())
-    gallery = flat_gallery(runs)
-    crops = [Crop(HOSTILE[1], name, 4, (0, 0, 32, 32), name) for name in HOSTILE]
-    pictures = pictures_data(gallery, crops, found.content.colours, Room(10**7))
-    spectra = [spectra_data(HOSTILE[0], spectra_of(gallery), found.content.colours)]
-    return page_module.Page(found.content, pictures, spectra, [*HOSTILE])
-
-
 def test_names_full_of_markup_do_no_harm(tmp_path):
     text = hostile_page(tmp_path).html()
     read = Paged(text)  # asserts that elements are closed as they were opened
@@ -235,7 +215,9 @@ def test_names_full_of_markup_do_no_harm(tmp_path):
         "caption", "h3", "h4", "span", "p",
     }  # fmt: skip
     assert "img" not in {tag for tag, _ in read.elements}
-    assert len([tag for tag, _ in read.elements if tag == "script"]) == len([tag for tag, _ in plain.elements if tag == "script"])
+    assert len([tag for tag, _ in read.elements if tag == "script"]) == len(
+        [tag for tag, _ in plain.elements if tag == "script"]
+    )
     for _, attributes in read.elements:
         assert not [name for name in attributes if name.startswith("on")]
         assert not (attributes.get("href") or "#").startswith("javascript")
