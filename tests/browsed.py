@@ -1,4 +1,4 @@
-"""Pages in a real headless Chromium: what it complains of, what it asks for, and pictures of what it shows."""
+"""Pages in a real headless Chromium: what it complains of, what it asks for, pictures of it."""
 
 import os
 import shutil

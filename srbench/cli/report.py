@@ -18,8 +18,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[RUN…]",
-            help="Run ids, the beginnings of them, or names; bicubic stands beside them. Default: all runs of "
-            "the store.",
+            help="Run ids, the beginnings of them, or names; bicubic stands beside them. Default: all runs "
+            "of the store.",
         ),
     ] = None,
     output: Annotated[
@@ -42,8 +42,8 @@ def report(
         bool,
         typer.Option(
             "--watch",
-            help="Write the page again as runs go on, until Ctrl-C. An open page loads itself again every ten "
-            "seconds.",
+            help="Write the page again as runs go on, until Ctrl-C. An open page loads itself again every "
+            "ten seconds.",
         ),
     ] = False,
     device: Device = "auto",

@@ -1,6 +1,6 @@
 """What the charts of a page are drawn from: curves, perception against distortion, and spectra, as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,17 @@ def curves_data(found: Curves, colours: Mapping[str, int]) -> tuple[dict[str, An
         )
         chart["curves"].append([colours[curve.run_id], axes[key], rounded(curve.values[kept])])
     return {"xs": xs, "charts": list(charts.values())}, notes
+
+
+def last_values(data: Mapping[str, Any]) -> dict[int, list[float | None]]:
+    """Run → its last value in each chart of `curves_data`, None where there is none."""
+    charts = data["charts"]
+    found: dict[int, list[float | None]] = {}
+    for at, chart in enumerate(charts):
+        for run, _, values in chart["curves"]:
+            row = found.setdefault(run, [None] * len(charts))
+            row[at] = next((value for value in reversed(values) if value is not None), None)
+    return dict(sorted(found.items()))
 
 
 def title_of(curve: Curve) -> str:

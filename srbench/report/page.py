@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from srbench import __version__
+from srbench.report.charts import last_values
 from srbench.report.content import MOST_RUNS, Content, Looking, content_of, views_of
 from srbench.report.embed import asset, island, plotly, policy, script
 from srbench.store.runs import StoredRun, now
@@ -61,6 +62,7 @@ class Page:
         sources = _sources()
         return environment.get_template("page.html").render(
             content=self.content,
+            last_values=last_values(self.content.curves),
             pictures=self.pictures,
             spectra=self.spectra,
             picture_notes=list(dict.fromkeys(self.notes)),

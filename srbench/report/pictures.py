@@ -19,7 +19,7 @@ from srbench.views.crops import Crop, crop_scores
 from srbench.views.pictures import Gallery, Pixels
 
 _AROUND = (None, 384, 256, 128)
-"""What is tried of a picture where there is no room: all of it, then windows of that side around its crops."""
+"""What is tried of a picture: all of it, then windows of that side around its crops."""
 
 Box = tuple[int, int, int, int]
 
@@ -56,13 +56,13 @@ def pictures_data(
         views += found
         if side is not None:
             room.notes.append(
-                f"Of {name} ({gallery.scene.title}) only windows of {side}×{side} pixels around its crops are "
-                "in this page, which is kept small enough to send."
+                f"Of {name} ({gallery.scene.title}) only windows of {side}×{side} pixels around its crops "
+                "are in this page, which is kept small enough to send."
             )
     if left_out:
         room.notes.append(
-            f"{', '.join(left_out)} ({gallery.scene.title}): no room for pictures in this page, which is kept "
-            "small enough to send. Name fewer runs to see them."
+            f"{', '.join(left_out)} ({gallery.scene.title}): no room for pictures in this page, which is "
+            "kept small enough to send. Name fewer runs to see them."
         )
     return views
 

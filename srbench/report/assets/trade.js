@@ -21,8 +21,10 @@
     };
     const points = panel.points.map(pixel);
     const taken = points.map(({ x, y }) => [x - 6, y - 6, x + 6, y + 6]);
-    return panel.points.map((one, number) => {
-      if (!names[number]) return null;
+    const found = panel.points.map(() => null);
+    const others = panel.points.map((_, at) => at).filter((at) => !panel.front.includes(at));
+    for (const number of [...panel.front, ...others]) { // the front is named first
+      if (!names[number]) continue;
       const { x, y } = points[number];
       const [wide, tall] = [names[number].length * 6.6, 15];
       const corner = CORNERS.find((where) => {
@@ -34,8 +36,9 @@
         if (isFree) taken.push(box);
         return isFree;
       });
-      return corner ?? null;
-    });
+      found[number] = corner ?? null;
+    }
+    return found;
   };
 
   for (const panel of page.data("trade")) {
