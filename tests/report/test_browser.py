@@ -256,6 +256,8 @@ def test_it_prints(browsed, tmp_path):
     browsed.page.wait_for_timeout(300)
     browsed.shot("print")
     assert not browsed.page.locator("nav").is_visible()
+    browsed.page.set_viewport_size({"width": 1032, "height": 700})  # A4 across, less its margins
+    assert browsed.page.evaluate("document.documentElement.scrollWidth") <= 1032
     assert len(browsed.page.pdf()) > 10_000
 
 
