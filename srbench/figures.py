@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srbench.errors import StoreError, UsageError
 from srbench.files import write_atomic
@@ -27,8 +27,16 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def write_figure(path: Path, figure: "Figure") -> None:
+def write_figure(path: Path, figure: "Figure", dpi: int = _DPI) -> None:
     """Draw `figure` into the file, of the kind its suffix says; the same figure gives the same bytes.
+
+    A PDF holds its fonts, as outlines that programs can edit; an SVG its text as shapes, which look alike
+    where the font is not there.
+
+    Args:
+        path: the file; its folder is made where needed.
+        figure: drawn as it is.
+        dpi: pixels an inch, of a PNG and of pictures in the others.
 
     Raises:
         StoreError: it cannot be written.
@@ -41,8 +49,9 @@ def write_figure(path: Path, figure: "Figure") -> None:
     # No time of making, no random ids.
     metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "srbench"}):
-        figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
+    rc: Any = {"svg.hashsalt": "srbench", "svg.fonttype": "path", "pdf.fonttype": 42}
+    with matplotlib.rc_context(rc):
+        figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     try:
         write_atomic(path, buffer.getvalue())
     except StoreError as error:

@@ -39,6 +39,16 @@ def assets() -> Path:
     return Path(named)
 
 
+@pytest.fixture(scope="session")
+def pictured_store(tmp_path_factory) -> Path:
+    """The store of `pictured`, to be read; a test that changes something takes a copy."""
+    from pictured import pictured
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRBENCH_OFFLINE", "1")
+        return pictured(tmp_path_factory.mktemp("pictured"))
+
+
 class FileServer:
     """A real HTTP server in a thread.
 

@@ -22,8 +22,10 @@ LEVELS = (
     ("cli", "__main__", "api"),
     ("testing", "doctor"),
     ("python",),
+    ("report",),
     ("verdict",),
-    ("compare", "explain", "probe", "plot", "prove", "upscale"),
+    ("compare", "explain", "probe", "plots", "prove", "upscale"),
+    ("views",),
     ("tables",),
     ("executors", "cost", "forecast"),
     ("evaluate",),
@@ -207,7 +209,8 @@ def results(tmp_path_factory):
     [
         "--help", "--version", "run --help", "eval --help", "table --help", "plugins",
         "plugins list --json", "plugins list --freeze", "plugins new --help", "plugins show --help",
-        "probe --help", "plot --help", "upscale --help", "prove-resume --help", "plugins check --help",
+        "probe --help", "plot --help", "plot crops --help", "upscale --help", "prove-resume --help",
+        "plugins check --help",
         "suite check --help", "suite schema",
         "table", "table --format latex", "table --format json", "runs", "runs --json",
     ],
@@ -221,7 +224,8 @@ def test_a_command_that_computes_nothing_loads_no_torch_and_no_pandas(line, resu
 
 def test_a_chart_of_stored_scores_loads_no_torch_and_no_pandas(results, tmp_path):
     chart = tmp_path / "trade.png"
-    assert heavy_after(COMMAND, "plot", str(chart), "--metric", "lpips", "--results", results)[0] == []
+    line = ["plot", "pd", "-o", str(chart), "--metric", "lpips", "--results", results]
+    assert heavy_after(COMMAND, *line)[0] == []
     assert chart.exists()
 
 

@@ -120,17 +120,18 @@ def quantise(x: Tensor, levels: int = 255) -> Tensor:
     return torch.where(x.isfinite(), whole / levels, torch.nan).to(x.dtype)
 
 
-def write_png(path: Path, sr: Tensor) -> None:
-    """Write a picture as an 8-bit PNG, atomically.
+def to_pixels(sr: Tensor) -> NDArray[np.uint8]:
+    """A picture as 8-bit pixels, as a file holds it and as it is scored.
 
     Args:
-        path: the file; its folder is made where needed.
         sr: (C, H, W) or (1, C, H, W) in [0, 1], C = 3 for RGB or 1 for grey. Rounded half up by `quantise`;
-            what is not finite is written as black.
+            what is not finite becomes black.
+
+    Returns:
+        (H, W, 3) RGB, or (H, W) grey.
 
     Raises:
         ValueError: `sr` has another shape; the message shows it.
-        StoreError: the disk is full, or the folder cannot be written.
     """
     planes = sr[0] if sr.ndim == 4 and sr.shape[0] == 1 else sr
     if planes.ndim != 3 or planes.shape[0] not in (1, 3):
@@ -138,10 +139,23 @@ def write_png(path: Path, sr: Tensor) -> None:
     # In its own precision, as it is scored: in float64 a few of a million float32 pixels round the other way,
     # which moves a PSNR by up to 5e-5 dB.
     levels = (quantise(planes.detach()).double().nan_to_num(0) * 255).round().to(torch.uint8)
-    pixels = levels.permute(1, 2, 0).cpu().numpy()
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    pixels: NDArray[np.uint8] = levels.permute(1, 2, 0).cpu().numpy()
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+
+def write_png(path: Path, sr: Tensor) -> None:
+    """Write a picture as an 8-bit PNG, atomically.
+
+    Args:
+        path: the file; its folder is made where needed.
+        sr: as for `to_pixels`.
+
+    Raises:
+        ValueError: `sr` has another shape; the message shows it.
+        StoreError: the disk is full, or the folder cannot be written.
+    """
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    Image.fromarray(to_pixels(sr)).save(buffer, "PNG")
     write_atomic(path, buffer.getvalue())
 
 

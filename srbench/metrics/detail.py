@@ -71,6 +71,21 @@ class DetailMap(NamedTuple):
     stride: int
 
 
+class RingDetail(NamedTuple):
+    """How much of HR's detail was recovered at each frequency; the mean of `gain` weighted by `weight` is
+    `Detail.detail`.
+
+    Args:
+        gain: (N, C, K), share of HR's detail recovered in each ring; NaN where HR has none there.
+        weight: the same shape, the part of each ring in the plane's value; sums to 1 over a plane.
+        frequency: (K,), of the rings, in cycles a pixel, from above LR's Nyquist to 1/2.
+    """
+
+    gain: Tensor
+    weight: Tensor
+    frequency: Tensor
+
+
 def detail(sr: Tensor, hr: Tensor, scale: int) -> Detail:
     """The detail of each plane above the Nyquist frequency of LR, against that of HR.
 
@@ -145,6 +160,37 @@ def detail_map(sr: Tensor, hr: Tensor, scale: int) -> DetailMap:
     # Windows with next to nothing in HR weigh little, but a sky has many: without them the mean is another.
     gain = torch.where((rings.xx.sum(dim=-1) > _NOTHING) & rings.finite[:, None], gain, torch.nan)
     return DetailMap(gain.reshape(shape), weight.reshape(shape), top, left, size, size // 2)
+
+
+def detail_rings(sr: Tensor, hr: Tensor, scale: int) -> RingDetail:
+    """At which frequencies the detail of each plane was recovered.
+
+    Args:
+        sr: model output, (N, C, H, W), floating point, in [0, 1], as for `detail`.
+        hr: ground truth, same shape and range.
+        scale: factor of `sr` to LR, from 2.
+
+    Returns:
+        `RingDetail`, on the device of `sr`. NaN where `detail` is: a plane that is flat or not finite, or has
+        a side shorter than a window.
+
+    Raises:
+        ValueError: as for `detail`.
+    """
+    size = _checked(sr, hr, scale)
+    number, channels, height, width = sr.shape
+    frequency = _band(size, scale, sr.device).k / size
+    shape = number, channels, len(frequency)
+    if min(height, width) < size or not number * channels:
+        unknown = sr.new_full(shape, math.nan, dtype=torch.float64)
+        return RingDetail(unknown, unknown, frequency)
+    rings = _measure(sr, hr, scale, size)
+    weights = _weigh(rings, scale, size)
+    told = (rings.finite & (weights.content >= FLAT))[:, None]
+    gain = (weights.windows @ rings.xy).squeeze(-2) / weights.energy
+    gain = torch.where(told & (weights.energy > _NOTHING), gain, torch.nan)
+    weight = torch.where(told, weights.rings, torch.nan)
+    return RingDetail(gain.reshape(shape), weight.reshape(shape), frequency)
 
 
 def window_size(scale: int) -> int:

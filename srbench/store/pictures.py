@@ -1,6 +1,6 @@
 """images/: SR pictures of a run, kept where `--save-images` asks for them."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from srbench.store.layout import RunPaths
@@ -9,14 +9,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def picture_file(paths: RunPaths, test: str, image: str, scale: int) -> Path:
+    """Where the SR picture of a test picture lies, if it was kept: `images/TEST/xSCALE/IMAGE.png`."""
+    # A picture's name is a relative path by contract, but it comes from a plugin: no part may climb out.
+    parts = [part for part in PurePosixPath(image).parts if part not in ("..", "/")]
+    return paths.images / test / f"x{scale}" / PurePosixPath(*parts[:-1], f"{parts[-1]}.png")
+
+
 def write_picture(paths: RunPaths, test: str, image: str, scale: int, sr: "Tensor") -> None:
-    """Store one SR picture `(1, C, H, W)` in [0, 1] as `images/TEST/xSCALE/IMAGE.png`.
+    """Store one SR picture, `(1, C, H, W)` in [0, 1], at `picture_file`.
 
     Raises:
         StoreError: it cannot be written.
     """
     from srbench.images.png import write_png
 
-    # A picture's name is a relative path by contract, but it comes from a plugin: no part may climb out.
-    parts = [part for part in PurePosixPath(image).parts if part not in ("..", "/")]
-    write_png(paths.images / test / f"x{scale}" / PurePosixPath(*parts[:-1], f"{parts[-1]}.png"), sr)
+    write_png(picture_file(paths, test, image, scale), sr)

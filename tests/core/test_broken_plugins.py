@@ -122,7 +122,7 @@ def said(path, tmp_path_factory) -> dict[str, Said]:
         "verdict": ["verdict", "lapsrn"],
         "explain": ["explain", "bicubic", "--psnr", "20", "--limit", "1", "--test", test],
         "probe": ["probe", "--loss", "fine", "--patches", "1"],
-        "plot": ["plot", "trade.png", "--metric", "psnr"],
+        "plot": ["plot", "pd", "-o", "trade.png", "--metric", "psnr"],
         "checkpoint list": ["checkpoint", "list"],
         "checkpoint verify": ["checkpoint", "verify"],
         "data list": ["data", "list", "--json"],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage import data
 
-from srbench.metrics.detail import Detail, detail, detail_map, detail_ratio
+from srbench.metrics.detail import Detail, detail, detail_map, detail_ratio, detail_rings
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 TEXTURE = ("detail", "invented", "presence", "slope")
@@ -300,7 +300,7 @@ def test_ratio_is_its_first_value():
     assert torch.equal(detail_ratio(SR, HR, 4), detail(SR, HR, 4).detail)
 
 
-@pytest.mark.parametrize("function", [detail, detail_ratio, detail_map])
+@pytest.mark.parametrize("function", [detail, detail_ratio, detail_map, detail_rings])
 def test_shapes_that_differ_and_odd_scales_are_named(function):
     with pytest.raises(ValueError, match=r"\(1, 3, 64, 64\).*\(1, 3, 64, 65\)"):
         function(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 65), 2)
@@ -379,3 +379,37 @@ def test_the_map_has_no_answer_where_hr_has_nothing():
     found = detail_map(SR[:1, :1], hr, 2)
     assert found.gain[0, 0, :, :7].isnan().all()
     assert not found.gain[0, 0, :, 7:].isnan().any()
+
+
+# By frequency
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_the_rings_come_to_the_value(scale):
+    found = detail_rings(SR, HR, scale)
+    expected = detail(SR, HR, scale).detail
+    torch.testing.assert_close((found.gain * found.weight).sum(dim=-1), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.weight.sum(dim=-1), torch.ones_like(expected))
+    assert found.frequency[0] > 0.5 / scale
+    assert found.frequency[-1] == 0.5
+
+
+def test_a_ring_that_was_taken_out_of_sr_has_no_detail():
+    spectrum = torch.fft.rfft2(HR)
+    fy = torch.fft.fftfreq(HR.shape[-2])[:, None]
+    fx = torch.fft.rfftfreq(HR.shape[-1])
+    sr = torch.fft.irfft2(spectrum * ((fy.square() + fx.square()).sqrt() < 0.3), s=HR.shape[-2:])
+    found = detail_rings(sr, HR, 4)
+    low, high = found.frequency < 0.25, found.frequency > 0.35
+    assert (found.gain[..., low] > 0.95).all()
+    assert (found.gain[..., high].abs() < 0.05).all()
+
+
+def test_rings_have_no_answer_where_detail_has_none():
+    flat = torch.full_like(HR, 0.5)
+    small = HR[..., :16, :]
+    for sr, hr in ((HR, flat), (small, small)):
+        found = detail_rings(sr, hr, 4)
+        assert found.gain.shape == (2, 2, 12)
+        assert found.gain.isnan().all()
+        assert found.weight.isnan().all()

@@ -1,15 +1,10 @@
-"""`srbench plot`: who stands in which panel, what is left out and why, and a file that is a picture."""
-
-import json
-import xml.etree.ElementTree as ET
+"""Fidelity against perception: who stands in which panel, on the front, and what is left out and why."""
 
 import pytest
-from PIL import Image
-from small import srbench
 from stored import bicubic, lapsrn, runs_in, scored, store
 
 from srbench.errors import UsageError
-from srbench.plot import chart_of, draw
+from srbench.views.trade import chart_of, pareto_front
 
 METRICS = ("psnr", "presence", "lpips:net=squeeze")
 
@@ -56,13 +51,6 @@ def test_a_row_a_test_and_scale_a_column_a_metric_a_point_a_run(root):
     assert points[0].y == score["mean"]
     assert points[0].y_interval == (score["ci_low"], score["ci_high"])
     assert not chart.notes
-
-
-def test_up_is_better_on_every_axis(root):
-    figure = draw(chart_of(runs_in(root), tests=["sample"]))
-    presence, lpips = figure.axes[:2]
-    assert presence.get_ylim()[0] < presence.get_ylim()[1]
-    assert lpips.get_ylim()[0] > lpips.get_ylim()[1]
 
 
 def test_only_equal_protocols_share_a_panel(root):
@@ -118,46 +106,19 @@ def test_nothing_to_draw_says_what_makes_it(tmp_path):
     assert panel.upwards == "SSIM (y)"
 
 
-def test_the_command_writes_a_picture_and_the_same_bytes_again(root, tmp_path, monkeypatch, capsys):
-    file = tmp_path / "charts" / "trade.png"
-    line = ["plot", str(file), "--results", str(root)]
-    assert srbench(line, monkeypatch) == 0
-    captured = capsys.readouterr()
-    assert f"The chart is in {file}." in captured.err.replace("\n", "")
-    assert not captured.out
-    first = file.read_bytes()
-    with Image.open(file) as image:
-        image.load()
-        assert image.format == "PNG"
-        assert image.width > image.height > 500
-    assert srbench(line, monkeypatch) == 0
-    assert file.read_bytes() == first
-    assert [one.name for one in file.parent.iterdir()] == ["trade.png"]
-    for name in ("trade.svg", "trade.pdf"):
-        line[1] = str(tmp_path / name)
-        assert srbench(line, monkeypatch) == 0
-    ET.parse(tmp_path / "trade.svg")
-    assert (tmp_path / "trade.pdf").read_bytes().startswith(b"%PDF")
+def test_the_front_holds_those_that_no_other_beats():
+    points = [(30, 0.2), (29, 0.5), (28, 0.4), (31, 0.1), (29, 0.5), (27, 0.5), (31, 0.05)]
+    assert pareto_front(points, "higher") == [1, 4, 0, 3]
+    assert pareto_front(points, "lower") == [6]
+    assert pareto_front([(1, 2), (2, 3)], "lower") == [0, 1]
+    assert pareto_front([], "higher") == []
 
 
-@pytest.mark.parametrize(
-    ("file", "results", "words"),
-    [
-        ("trade.jpg", None, "trade.jpg does not say what kind of picture it is to be. End its name in .png"),
-        ("trade", None, "End its name in .png or .svg or .pdf"),
-        ("trade.png", "nowhere", "There is no store at"),
-        ("trade.png", "empty", "There are no scores to draw yet"),
-    ],
-)
-def test_wrong_usage_says_what_to_do(root, tmp_path, monkeypatch, capsys, file, results, words):
-    (tmp_path / "empty").mkdir()
-    line = ["plot", str(tmp_path / file), "--results", str(tmp_path / results if results else root)]
-    assert srbench(line, monkeypatch) == UsageError.exit_code
-    assert words in " ".join(capsys.readouterr().err.split())
-    assert not (tmp_path / file).exists()
-
-
-def test_a_place_that_cannot_be_written_is_named(root, tmp_path, monkeypatch, capsys):
-    (tmp_path / "file").write_text(json.dumps({}))
-    assert srbench(["plot", str(tmp_path / "file" / "x.png"), "--results", str(root)], monkeypatch) == 1
-    assert "x.png cannot be written" in " ".join(capsys.readouterr().err.split())
+def test_the_front_of_a_panel_is_among_its_points(root):
+    presence, lpips = chart_of(runs_in(root)).rows[0]
+    assert [presence.points[at].label for at in presence.front] == [
+        "lapsrn charbonnier:eps=1e-06",
+        "lapsrn charbonnier:eps=0.001",
+    ]
+    assert [lpips.points[at].label for at in lpips.front] == ["lapsrn charbonnier:eps=0.001"]
+    assert {point.run_id for point in presence.points} == {run.id for run in runs_in(root)}

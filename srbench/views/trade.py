@@ -1,30 +1,20 @@
-"""Stored scores as a chart: fidelity across, how real SR looks upwards; only equal protocols share a panel.
+"""Stored scores as fidelity against perception: PSNR across, how real SR looks upwards, a panel a protocol.
 
 No loss lifts both without end: past some point, better PSNR costs detail (Blau and Michaeli 2018,
-doi:10.1109/CVPR.2018.00652). The chart shows where the runs of a table lie on that trade.
+doi:10.1109/CVPR.2018.00652). A panel shows where the runs of a table lie on that trade.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from typing import TYPE_CHECKING, Any
 
 from srbench.errors import UsageError
-from srbench.metrics.verdict import THRESHOLD
 from srbench.store.runs import StoredRun
 from srbench.tables.blocks import Block, Metric, build_table, scene_name
 from srbench.tables.rows import Column, Row, is_named
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 ACROSS = "psnr"
 UPWARDS = ("presence", "lpips")
 """Metrics that stand upwards where nothing else is asked for."""
-
-_MARKERS = "osDv^<>pPX"
-_WIDTH, _HEIGHT, _LEGEND = 4.6, 3.9, 2.6  # inches
 
 
 @dataclass(frozen=True)
@@ -32,12 +22,13 @@ class Point:
     """A run in a panel.
 
     Args:
-        label: what the table calls it, without what all rows share.
+        run_id: of the run; `label`: what the table calls it, without what all rows share.
         is_baseline: bicubic.
         x, y: means.
         x_interval, y_interval: 95 % intervals of both.
     """
 
+    run_id: str
     label: str
     is_baseline: bool
     x: float
@@ -56,6 +47,8 @@ class Panel:
         across, upwards: what the axes are called.
         better: `higher` or `lower`, of what stands upwards.
         points: at least one.
+        front: numbers of the points on the Pareto front, by rising PSNR: no other run is better in one and
+            as good in the other. By means alone; where intervals overlap, runs may change places.
     """
 
     title: str
@@ -64,11 +57,12 @@ class Panel:
     upwards: str
     better: str
     points: Sequence[Point]
+    front: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn.
+    """Panels in rows.
 
     Args:
         rows: panels that stand side by side, in the order of `labels`; None where there is nothing to show.
@@ -135,35 +129,6 @@ def chart_of(
     return Chart(rows, shared, list(dict.fromkeys(notes)))
 
 
-def draw(chart: Chart) -> "Figure":
-    """A figure for `srbench.figures.write_figure`: a row a test and scale, a column a metric."""
-    from matplotlib.figure import Figure
-
-    across = max(len(row) for row in chart.rows)
-    figure = Figure(figsize=(_WIDTH * across + _LEGEND, _HEIGHT * len(chart.rows)), layout="constrained")
-    grid = figure.subplots(len(chart.rows), across, squeeze=False)
-    labels = dict.fromkeys(one.label for row in chart.rows for panel in row if panel for one in panel.points)
-    colours = {label: f"C{number % 10}" for number, label in enumerate(labels)}
-    markers = dict(zip(labels, cycle(_MARKERS), strict=False))
-    for axes_of_row, row in zip(grid, chart.rows, strict=True):
-        for axes, panel in zip(axes_of_row, row, strict=True):
-            if panel is None:
-                axes.set_axis_off()
-            else:
-                _draw_panel(axes, panel, colours, markers)
-        handles: dict[str, Any] = {}
-        for axes in axes_of_row:
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-                handles.setdefault(label, handle)
-        axes_of_row[-1].legend(
-            handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False,
-            fontsize="small",
-        )  # fmt: skip
-    if chart.shared:
-        figure.suptitle(chart.shared, fontsize="medium")
-    return figure
-
-
 def _panel(
     block: Block, metrics: dict[str, Metric], label: str, label_columns: Sequence[str], notes: list[str]
 ) -> Panel | None:
@@ -189,17 +154,37 @@ def _panel(
             continue
         x, y = row.scores[across], row.scores[upwards]
         intervals = [(float(one["ci_low"]), float(one["ci_high"])) for one in (x, y)]
-        points.append(Point(name, row.is_baseline, x["mean"], y["mean"], *intervals))
+        points.append(Point(row.run.id, name, row.is_baseline, x["mean"], y["mean"], *intervals))
     if not points:
         return None
+    better = metrics[label].better or "higher"
     return Panel(
         block.title,
         label,
         _axis(metrics[ACROSS], across.plane),
         _axis(metrics[label], upwards.plane),
-        metrics[label].better or "higher",
+        better,
         points,
+        pareto_front([(one.x, one.y) for one in points], better),
     )
+
+
+def pareto_front(points: Sequence[tuple[float, float]], better: str) -> list[int]:
+    """Numbers of the points that no other one beats, by rising x; equal points are on it together.
+
+    Args:
+        points: x, of which more is better, and y.
+        better: `higher` or `lower`, of y.
+    """
+    sign = 1 if better == "higher" else -1
+    best = -float("inf")
+    front: list[int] = []
+    for x in sorted({x for x, _ in points}, reverse=True):
+        top = max(sign * y for other, y in points if other == x)
+        if top > best:
+            best = top
+            front = [at for at, one in enumerate(points) if one == (x, sign * top)] + front
+    return front
 
 
 def _name(columns: Sequence[str], cells: Sequence[str]) -> str:
@@ -223,36 +208,6 @@ def _why_not(row: Row, column: Column, most: int) -> str | None:
 def _axis(metric: Metric, plane: str) -> str:
     """`PSNR dB (y)`, `LPIPS (squeeze) (rgb)`: which way is better is shown by the axis itself."""
     return " ".join(filter(None, (metric.name, metric.unit, metric.settings, f"({plane})")))
-
-
-def _draw_panel(axes: "Axes", panel: Panel, colours: dict[str, str], markers: dict[str, str]) -> None:
-    for point in panel.points:
-        axes.errorbar(
-            point.x, point.y, xerr=_arms(point.x, point.x_interval), yerr=_arms(point.y, point.y_interval),
-            fmt="*" if point.is_baseline else markers[point.label],
-            color="black" if point.is_baseline else colours[point.label],
-            markersize=11 if point.is_baseline else 7, elinewidth=0.7, capsize=2,
-            label=f"{point.label} (baseline)" if point.is_baseline else point.label,
-        )  # fmt: skip
-    upwards = panel.upwards
-    if panel.better == "lower":
-        axes.invert_yaxis()
-        upwards += ", up is better"
-    if panel.metric == "presence":
-        axes.axhline(THRESHOLD, color="0.5", linewidth=1, linestyle=":")
-        axes.annotate(
-            f"{THRESHOLD:g}: over-smoothed below", (0, THRESHOLD), xycoords=("axes fraction", "data"),
-            xytext=(3, 2), textcoords="offset points", fontsize="x-small", color="0.4",
-        )  # fmt: skip
-    axes.set_xlabel(panel.across)
-    axes.set_ylabel(upwards)
-    axes.set_title(panel.title, fontsize="medium")
-    axes.grid(linewidth=0.3)
-
-
-def _arms(mean: float, interval: tuple[float, float]) -> list[list[float]]:
-    """Lengths of an error bar below and above; a mean outside its own interval by rounding has none."""
-    return [[max(0.0, mean - interval[0])], [max(0.0, interval[1] - mean)]]
 
 
 def _remedy(metrics: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""Still figures of what views hold, by matplotlib, for a paper."""
