@@ -36,8 +36,9 @@ class Known:
     """A picture as published.
 
     Args:
-        width, height: in pixels. A copy with one more column or row is taken for the same: the public sets
-            are about with and without their odd last ones.
+        width: in pixels. A copy with one more column or row is taken for the same: the public sets are about
+            with and without their odd last ones.
+        height: likewise.
         fingerprint: of its pixels, as `srbench data verify --json` prints it; None where unknown.
         psnr: its own figure by `Figure(2, …)`, as printed there; None where unknown.
         from_jpeg: it has been a JPEG file once, so that a trace of that means nothing.

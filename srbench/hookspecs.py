@@ -24,6 +24,7 @@ OLDEST_API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker("srbench")
 hookimpl = pluggy.HookimplMarker("srbench")
+"""Marks a function of a plugin as the hook that it is named after."""
 
 
 @hookspec

@@ -126,7 +126,8 @@ class RegisterModel(Protocol):
         reader: Target | None = None,
         recipes: Mapping[str, Mapping[str, Any] | Target] | None = None,
         terms: Target | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Called once a model; the hook explains each argument."""
 
 
 class RegisterLoss(Protocol):
@@ -141,19 +142,22 @@ class RegisterLoss(Protocol):
         scales: Literal["all", "last"] = "all",
         facts: Target | None = None,
         laws: Sequence[Law] = (),
-    ) -> None: ...
+    ) -> None:
+        """Called once a loss; the hook explains each argument."""
 
 
 class RegisterTrainer(Protocol):
     """How a plugin names a trainer; see the hook `register_trainers`."""
 
-    def __call__(self, name: str, build: Target) -> None: ...
+    def __call__(self, name: str, build: Target) -> None:
+        """Called once a trainer; the hook explains each argument."""
 
 
 class RegisterDataset(Protocol):
     """How a plugin names a dataset; see the hook `register_datasets`."""
 
-    def __call__(self, name: str, build: Target, *, facts: "DatasetFacts | str | None" = None) -> None: ...
+    def __call__(self, name: str, build: Target, *, facts: "DatasetFacts | str | None" = None) -> None:
+        """Called once a dataset; the hook explains each argument."""
 
 
 class RegisterMetric(Protocol):
@@ -171,7 +175,8 @@ class RegisterMetric(Protocol):
         shows: Sequence[str] = (),
         field: str = "",
         bounds: tuple[float, float] = (-inf, inf),
-    ) -> None: ...
+    ) -> None:
+        """Called once a metric; the hook explains each argument."""
 
 
 class RegisterDegradation(Protocol):
@@ -179,19 +184,22 @@ class RegisterDegradation(Protocol):
 
     def __call__(
         self, name: str, build: Target, *, stochastic: bool = False, margin: int | Target = 0
-    ) -> None: ...
+    ) -> None:
+        """Called once a degradation; the hook explains each argument."""
 
 
 class RegisterExecutor(Protocol):
     """How a plugin names an executor; see the hook `register_executors`."""
 
-    def __call__(self, name: str, build: Target) -> None: ...
+    def __call__(self, name: str, build: Target) -> None:
+        """Called once an executor; the hook explains each argument."""
 
 
 class RegisterCommand(Protocol):
     """How a plugin names a command; see the hook `register_commands`."""
 
-    def __call__(self, name: str, command: Target, *, help: str) -> None: ...
+    def __call__(self, name: str, command: Target, *, help: str) -> None:
+        """Called once a command; the hook explains each argument."""
 
 
 @dataclass(frozen=True)
