@@ -16,9 +16,10 @@ from small import picture_folder, settings, small_arguments, small_job, small_re
 from srbench.api import Outcome, hookimpl, run_job
 from srbench.errors import DivergedError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
-from srbench.executors import process, queue, slots
+from srbench.executors import process, processes, queue, slots
 from srbench.executors.causes import cause_of
 from srbench.executors.machine import Machine
+from srbench.executors.processes import Processes
 from srbench.executors.queue import Queue
 from srbench.executors.slots import Slot, is_there_room, slots_of
 from srbench.executors.view import View
@@ -244,12 +245,13 @@ class NoProcess:
 
 
 def work(jobs, results, stop=None):
-    view = View(jobs, results, quiet=True)
-    return Queue(jobs, results, settings(), [Slot("cpu", 1)], stop or Stop(), view).work()
+    view, stop = View(jobs, results, quiet=True), stop or Stop()
+    workers = Processes(results, settings(), [Slot("cpu", 1)], stop, view.begins, view.hear)
+    return Queue(jobs, results, settings(), workers, stop, view).work()
 
 
 def test_a_run_that_failed_elsewhere_meanwhile_is_not_tried_again(job, tmp_path, monkeypatch):
-    monkeypatch.setattr(queue, "RunProcess", NoProcess)
+    monkeypatch.setattr(processes, "RunProcess", NoProcess)
     monkeypatch.setattr(queue, "now", lambda: "2020-01-01T00:00:00+00:00")  # when the queue began
     paths = RunPaths(tmp_path / job.spec.id)
     write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
