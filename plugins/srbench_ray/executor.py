@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -52,11 +51,10 @@ class Ray:
         from srbench_ray.tasks import Tasks
 
         results = results.absolute()
-        # What Ray says of its nodes goes to stdout, where results belong.
-        with redirect_stdout(sys.stderr), joined(self._address):
+        with joined(self._address):
             gpus = resources_of(self._address, self._cpus, self._gpus, str(settings.device))
             how = replace(settings, device="cuda" if gpus else "cpu", threads=self._cpus)
-            with _mark(results) as mark, View(jobs, results, quiet=settings.quiet) as view:
+            with _mark(results) as mark, View(jobs, results, quiet=settings.quiet) as view, _silence():
                 try:
                     tasks = Tasks(results, how, gpus, mark, stop, view)
                     return Queue(jobs, results, how, tasks, stop, view).work()
@@ -66,6 +64,13 @@ class Ray:
                         f"The Ray cluster was lost ({str(error).strip().splitlines()[0]}). What the runs had "
                         "saved is there: when the cluster is back, the same command goes on."
                     ) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What Ray prints of its nodes, by the page and to stdout, where results belong, is in its logs too."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 @contextmanager

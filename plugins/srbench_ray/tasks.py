@@ -21,7 +21,8 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from srbench.api import Job, Outcome, Settings, SrbenchError, Stop, View, record_loss
-from srbench_ray.work import Desk, StoreNotSeenError, work
+from srbench_ray.desk import Desk
+from srbench_ray.work import StoreNotSeenError, work
 
 _LOOK_EVERY_S = 0.2
 _MOST_LOSSES = 3

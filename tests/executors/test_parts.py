@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import pickle
 import signal
 import threading
@@ -13,7 +14,7 @@ import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
 
-from srbench.api import Outcome, hookimpl, run_job
+from srbench.api import Outcome, hookimpl, run_apart, run_job
 from srbench.errors import DivergedError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
 from srbench.executors import process, processes, queue, slots
@@ -350,3 +351,44 @@ def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
 
 def test_where_a_run_is_done_is_no_part_of_what_it_is(job):
     assert "executor" not in json.dumps(job.spec.data())
+
+
+# One run in a process of its own
+
+
+def test_a_run_apart_says_what_it_does_and_what_became_of_it(job, tmp_path):
+    heard = []
+    outcome = run_apart(job, tmp_path, replace(settings(), quiet=False), Stop(), heard.append)
+    assert (outcome.run_id, outcome.error, outcome.did_anything) == (job.spec.id, None, True)
+    assert read_record(RunPaths(tmp_path / job.spec.id)).status == "done"
+    assert any(job.spec.id in getattr(message, "line", "") for message in heard)
+
+
+def test_a_run_apart_that_is_killed_is_recorded_with_its_cause(pictures, tmp_path):
+    (job,) = [small_job(pictures, channels=("y",), budget=Budget(steps=100_000))]
+    killed = []
+
+    def kill(message):
+        holder = RunPaths(tmp_path / job.spec.id).lock_owner
+        if not killed and holder.exists():
+            killed.append(json.loads(holder.read_text())["pid"])
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcome = run_apart(job, tmp_path, settings(), Stop(), kill)
+    assert killed[0] != os.getpid()
+    assert "was killed (SIGKILL)" in str(outcome.error)
+    record = read_record(RunPaths(tmp_path / job.spec.id))
+    assert (record.status, record.reason) == ("failed", str(outcome.error))
+
+
+def test_a_run_apart_saves_and_ends_when_it_is_asked_to(pictures, tmp_path):
+    (job,) = [small_job(pictures, channels=("y",), budget=Budget(steps=100_000))]
+    stop = Stop()
+
+    def ask(message):
+        if isinstance(message, News):  # of training; what is said before has nothing to save
+            stop.ask("the tide")
+
+    outcome = run_apart(job, tmp_path, replace(settings(), quiet=False), stop, ask)
+    assert isinstance(outcome.error, StoppedError)
+    assert "on the tide; everything is saved" in str(outcome.error)
