@@ -7,13 +7,14 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from small import MODEL, dataset_text, picture_folder, settings, small_arguments, small_request, srbench
 
-from srbench.api import SrbenchError, UsageError, View
+from srbench.api import Outcome, SrbenchError, UsageError, View
 from srbench.plan import plan
 from srbench.progress import News, Said
 from srbench.prove.hashes import hashes
@@ -210,6 +211,32 @@ def test_what_a_node_cannot_do_fails_that_run(tasks):
     assert isinstance(error, SrbenchError)
     assert "could not be done by a node of the Ray cluster" in str(error)
     assert not handed
+
+
+@with_ray
+def test_a_node_that_does_not_see_the_store_stops_all(tasks, monkeypatch):
+    import ray
+
+    from srbench_ray.work import StoreNotSeenError
+
+    made, job, *_ = tasks
+    unseen = Outcome(job.spec.id, StoreNotSeenError("no such folder"))
+    monkeypatch.setattr(ray, "get", lambda ref: unseen)
+    assert made._outcome(None, job) == unseen
+    assert made._stop.reason == "a node that does not see the store"
+    assert unseen.error.exit_code == 2
+
+
+@with_ray
+def test_the_file_by_which_a_node_knows_the_store_may_come_late(tmp_path, monkeypatch):
+    from srbench_ray import work
+
+    mark = tmp_path / "mark"
+    assert not work._appears(tmp_path / "nowhere" / "mark", Stop())
+    threading.Timer(0.2, mark.touch).start()
+    assert work._appears(mark, Stop())
+    monkeypatch.setattr(work, "_SEEN_WITHIN_S", 0.1)
+    assert not work._appears(tmp_path / "other", Stop())
 
 
 # Real clusters
