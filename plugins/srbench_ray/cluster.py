@@ -40,7 +40,7 @@ def joined(address: str | None) -> Iterator[None]:
         what = (
             "Ray cannot be started here" if address is None else f"No Ray cluster at {address} can be joined"
         )
-        raise UsageError(f"{what} ({_first_line(error)}).{_hint(address)}") from error
+        raise UsageError(f"{what} ({first_line(error)}).{_hint(address)}") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -110,5 +110,6 @@ def _hint(address: str | None) -> str:
     )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, or what it is."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

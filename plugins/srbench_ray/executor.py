@@ -47,7 +47,7 @@ class Ray:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of what is run here
         from ray.exceptions import RayError
 
-        from srbench_ray.cluster import joined, resources_of
+        from srbench_ray.cluster import first_line, joined, resources_of
         from srbench_ray.tasks import Tasks
 
         results = results.absolute()
@@ -61,7 +61,7 @@ class Ray:
                 except (RayError, ConnectionError) as error:
                     stop.check()  # a signal to all processes of a job ends Ray too
                     raise SrbenchError(
-                        f"The Ray cluster was lost ({str(error).strip().splitlines()[0]}). What the runs had "
+                        f"The Ray cluster was lost ({first_line(error)}). What the runs had "
                         "saved is there: when the cluster is back, the same command goes on."
                     ) from error
 
