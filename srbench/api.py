@@ -11,6 +11,7 @@ from srbench.errors import (
     PictureError,
     RunLockedError,
     SizeError,
+    SrbenchError,
     UsageError,
     did_you_mean,
 )
@@ -32,8 +33,12 @@ from srbench.types import (
 )
 
 if TYPE_CHECKING:
-    from srbench.executors.contract import Executor, Outcome, Settings
+    from srbench.executors.contract import Executor, Outcome, Settings, Workers
     from srbench.executors.local import run_job
+    from srbench.executors.losses import record_loss
+    from srbench.executors.processes import run_apart
+    from srbench.executors.queue import Queue
+    from srbench.executors.view import View
     from srbench.images.download import is_offline
     from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
@@ -63,6 +68,7 @@ __all__ = [
     "PictureError",
     "Plane",
     "PublishedFile",
+    "Queue",
     "RegisterDataset",
     "RegisterDegradation",
     "RegisterLoss",
@@ -73,9 +79,12 @@ __all__ = [
     "RunLockedError",
     "Settings",
     "SizeError",
+    "SrbenchError",
     "Stop",
     "Trainer",
     "UsageError",
+    "View",
+    "Workers",
     "build_features",
     "data_dir",
     "did_you_mean",
@@ -86,7 +95,9 @@ __all__ = [
     "lpips_distance",
     "lpips_facts",
     "picture_size",
+    "record_loss",
     "resize_bicubic",
+    "run_apart",
     "run_job",
 ]
 
@@ -96,9 +107,12 @@ _LAZY = {
     "Job": "srbench.plan:Job",
     "Outcome": "srbench.executors.contract:Outcome",
     "PublishedFile": "srbench.metrics.published:PublishedFile",
+    "Queue": "srbench.executors.queue:Queue",
     "Settings": "srbench.executors.contract:Settings",
     "Stop": "srbench.train.stop:Stop",
     "Trainer": "srbench.train.trainer:Trainer",
+    "View": "srbench.executors.view:View",
+    "Workers": "srbench.executors.contract:Workers",
     "build_features": "srbench.metrics.backbones:build_features",
     "find_published": "srbench.metrics.published:find_published",
     "find_weights": "srbench.metrics.backbones:find_weights",
@@ -106,7 +120,9 @@ _LAZY = {
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
     "picture_size": "srbench.images.png:picture_size",
+    "record_loss": "srbench.executors.losses:record_loss",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",
+    "run_apart": "srbench.executors.processes:run_apart",
     "run_job": "srbench.executors.local:run_job",
 }
 

@@ -47,6 +47,13 @@ class News(NamedTuple):
     line: str = ""
 
 
+class Said(NamedTuple):
+    """A line for whoever looks on: what a run logged."""
+
+    level: int
+    line: str
+
+
 _receiver: Callable[[News], None] | None = None
 
 

@@ -73,3 +73,35 @@ class Executor(Protocol):
             stop: whether and why to stop.
         """
         ...
+
+
+class Workers(Protocol):
+    """Who does the jobs of a `Queue`: processes of this machine, or tasks on many."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more job can be begun now."""
+        ...
+
+    def begin(self, job: Job) -> None:
+        """Have it done by `run_job`, now or when its turn comes.
+
+        Raises:
+            SrbenchError: it cannot be handed over.
+        """
+        ...
+
+    def ask_to_stop(self, reason: str) -> Sequence[Job]:
+        """Have what is at work save and end; called once. Returns the jobs that are not begun any more."""
+        ...
+
+    def listen(self) -> Sequence[tuple[Job, Outcome]]:
+        """Wait a moment, and tell the view what runs say. Returns the jobs that have ended, and how.
+
+        Where a job's process was lost, that is recorded (`record_loss`).
+        """
+        ...
+
+    def close(self) -> None:
+        """End at once what is still at work."""
+        ...

@@ -7,6 +7,7 @@ from pathlib import Path
 from srbench.errors import RunLockedError
 from srbench.executors.contract import Outcome, Settings
 from srbench.executors.local import execute
+from srbench.executors.processes import Processes
 from srbench.executors.queue import Queue
 from srbench.executors.slots import slots_of
 from srbench.executors.view import View
@@ -38,7 +39,8 @@ class Machine:
         slots = slots_of(self._jobs, settings)
         if sum(not _is_baseline(job) for job in jobs) > 1:
             with View(jobs, results, quiet=settings.quiet) as view:
-                return Queue(jobs, results, settings, slots, stop, view).work()
+                workers = Processes(results, settings, slots, stop, view.begins, view.hear)
+                return Queue(jobs, results, settings, workers, stop, view).work()
         outcomes = execute(jobs, results, settings, stop)
         for number, job in enumerate(jobs[: len(outcomes)]):
             if _is_baseline(job) and isinstance(outcomes[number].error, RunLockedError):

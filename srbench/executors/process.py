@@ -27,7 +27,7 @@ from srbench.executors.contract import Settings
 from srbench.executors.local import run_job
 from srbench.executors.slots import Slot
 from srbench.plan import Job
-from srbench.progress import News, send_news
+from srbench.progress import News, Said, send_news
 from srbench.store.layout import RunPaths
 from srbench.store.runs import now
 from srbench.train.stop import Stop
@@ -37,14 +37,6 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _MOST_BYTES = 1 << 20
 """A log that has grown past this is cut to its last half."""
 _TIDY_EVERY_S = 5.0
-
-
-@dataclass(frozen=True)
-class Said:
-    """A line for whoever looks on: what a run logged."""
-
-    level: int
-    line: str
 
 
 @dataclass(frozen=True)
@@ -144,14 +136,14 @@ def _context() -> multiprocessing.context.ForkServerContext:
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Servers inherit what is blocked, and a signal to the whole group must not end them before the runs."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         resource_tracker.ensure_running()  # it lets signals through again, so it comes first
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         forkserver.ensure_running()
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _packed(job: Job) -> tuple[bytes, bytes | None] | None:

@@ -1,47 +1,28 @@
-"""Runs in processes of their own, some at once: begin, listen, reap, and share with others on one store."""
+"""Runs on their way through workers: begin, reap, and share with others on one store."""
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from srbench.errors import RunLockedError, SrbenchError, StoppedError, StoreError, UsageError
-from srbench.executors.causes import cause_of
-from srbench.executors.contract import Outcome, Settings
-from srbench.executors.process import RunProcess, Said, Told
-from srbench.executors.slots import Slot, is_there_room
+from srbench.executors.contract import Outcome, Settings, Workers
+from srbench.executors.losses import record_failure
 from srbench.executors.view import View
 from srbench.plan import Job
-from srbench.plugins import host
 from srbench.store.layout import RunPaths
-from srbench.store.lock import is_locked, remove_if_empty, run_lock
-from srbench.store.runs import RunRecord, now, read_record, write_record
+from srbench.store.lock import is_locked, remove_if_empty
+from srbench.store.runs import now, read_record
 from srbench.train.stop import Stop
-from srbench.types import RunInfo
 
-_LOOK_EVERY_S = 0.2
 _LOOK_AT_TAKEN_EVERY_S = 2.0
-_GRACE_S = 30.0
-"""How long a process may take to end once it has said what became of its run."""
 
 _log = logging.getLogger(__name__)
 
 
-class _Running:
-    """A process, and what is known of it."""
-
-    def __init__(self, process: RunProcess) -> None:
-        self.process = process
-        self.outcome: Outcome | None = None
-        self.memory_bytes = 0
-        self.over_since: float | None = None
-
-
 class Queue:
-    """Jobs on their way through the slots of this machine.
+    """Jobs on their way through workers, on this machine or others.
 
     A job that another process works on is put aside, and looked at again when nothing else can be begun: it
     may be done then, or its holder may have died.
@@ -50,7 +31,7 @@ class Queue:
         jobs: baselines first.
         results: the store's folder.
         settings: how.
-        slots: where.
+        workers: who does them.
         stop: whether and why to stop.
         view: what people see.
     """
@@ -60,18 +41,17 @@ class Queue:
         jobs: Sequence[Job],
         results: Path,
         settings: Settings,
-        slots: Sequence[Slot],
+        workers: Workers,
         stop: Stop,
         view: View,
     ) -> None:
         self._results, self._settings, self._stop, self._view = results, settings, stop, view
+        self._workers = workers
         self._order = [job.spec.id for job in jobs]
         self._waiting = list(jobs)
         self._taken: list[Job] = []
-        self._free = list(slots)
-        self._running: list[_Running] = []
+        self._begun: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
-        self._largest_bytes = 0
         self._began = now()
         self._looked = 0.0
 
@@ -79,19 +59,19 @@ class Queue:
         """Do all jobs, and say what became of each, in their order; of those a stop left out, the first."""
         asked = False
         try:
-            while self._running or (not self._is_stopping and (self._waiting or self._taken)):
-                if self._is_stopping:
-                    if not asked:
-                        for one in self._running:
-                            one.process.ask_to_stop(self._stop.reason or "Ctrl-C")
-                        asked = True
-                else:
+            while self._begun or (not self._is_stopping and (self._waiting or self._taken)):
+                if not self._is_stopping:
                     self._begin()
-                self._listen()
+                elif not asked:
+                    asked = True
+                    for job in self._workers.ask_to_stop(self._stop.reason or "Ctrl-C"):
+                        self._begun.remove(job.spec.id)
+                        self._waiting.append(job)
+                for job, outcome in self._workers.listen():
+                    self._reap(job, outcome)
                 self._view.refresh()
         finally:
-            for one in self._running:
-                one.process.kill()
+            self._workers.close()
         left = [*self._waiting, *self._taken]
         if left:
             self._outcomes[left[0].spec.id] = Outcome(
@@ -110,30 +90,19 @@ class Queue:
         )
 
     def _begin(self) -> None:
-        """Begin what can be begun in free slots."""
-        while self._waiting:
-            slot = self._free_slot()
-            if slot is None:
-                return
-            self._try(self._waiting.pop(0), slot)
+        """Begin what there is room for."""
+        while self._waiting and self._workers.has_room:
+            self._try(self._waiting.pop(0))
         if self._taken and time.monotonic() - self._looked >= _LOOK_AT_TAKEN_EVERY_S:
             self._looked = time.monotonic()
             for job in [*self._taken]:
-                slot = self._free_slot()
-                if slot is None:
+                if not self._workers.has_room:
                     return
                 if not is_locked(self._paths(job)):
                     self._taken.remove(job)
-                    self._try(job, slot)
+                    self._try(job)
 
-    def _free_slot(self) -> Slot | None:
-        for slot in self._free:
-            taken = [one.memory_bytes for one in self._running if one.process.slot.gpu == slot.gpu]
-            if is_there_room(slot, taken, self._largest_bytes):
-                return slot
-        return None
-
-    def _try(self, job: Job, slot: Slot) -> None:
+    def _try(self, job: Job) -> None:
         """Begin a job, unless it is somebody else's."""
         paths = self._paths(job)
         try:
@@ -144,13 +113,11 @@ class Queue:
             if failed is not None:
                 self._finish(job, Outcome(paths.id, failed))
                 return
-            process = RunProcess(job, self._results, self._settings, slot, self._stop)
+            self._workers.begin(job)
         except SrbenchError as error:
             self._finish(job, Outcome(paths.id, error))
             return
-        self._free.remove(slot)
-        self._running.append(_Running(process))
-        self._view.begins(job)
+        self._begun.add(job.spec.id)
 
     def _failed_elsewhere(self, paths: RunPaths) -> SrbenchError | None:
         """That another process failed at this run meanwhile: it would fail here too."""
@@ -168,51 +135,13 @@ class Queue:
         self._taken.append(job)
         self._view.taken(job)
 
-    def _listen(self) -> None:
-        """Hear what the processes say, and take note of those that have ended."""
-        ends = [one.process.sentinel for one in self._running]
-        channels = [one.process.channel for one in self._running if not one.process.channel.closed]
-        ready = wait([*ends, *channels], timeout=_LOOK_EVERY_S)
-        for one in [*self._running]:
-            process = one.process
-            if process.channel in ready:
-                self._hear(one)
-            is_late = one.over_since is not None and time.monotonic() - one.over_since > _GRACE_S
-            if process.sentinel in ready or is_late:
-                self._hear(one)  # what it said last
-                self._reap(one)
-
-    def _hear(self, one: _Running) -> None:
-        try:
-            while not one.process.channel.closed and one.process.channel.poll():
-                message = one.process.channel.recv()
-                if isinstance(message, Told):
-                    one.memory_bytes = max(one.memory_bytes, message.memory_bytes)
-                    self._largest_bytes = max(self._largest_bytes, one.memory_bytes)
-                    self._view.tell(one.process.job, message.news)
-                elif isinstance(message, Said):
-                    self._view.say(one.process.job, message.line, message.level)
-                elif isinstance(message, Outcome):
-                    one.outcome, one.over_since = message, time.monotonic()
-        except (EOFError, OSError):
-            one.process.channel.close()
-
-    def _reap(self, one: _Running) -> None:
-        """A process has ended: its slot is free, and its run is done, failed, or somebody else's."""
-        process = one.process
-        if one.outcome is None:
-            code = process.code
-            one.outcome = Outcome(
-                process.paths.id, SrbenchError(f"{process.paths.id} {cause_of(code, process.paths.log)}")
-            )
-            self._record_loss(process.job, one.outcome.error)
-        process.kill()
-        self._running.remove(one)
-        self._free.append(process.slot)
-        if isinstance(one.outcome.error, RunLockedError):
-            self._put_aside(process.job)
-            return
-        self._finish(process.job, one.outcome)
+    def _reap(self, job: Job, outcome: Outcome) -> None:
+        """A job has ended: its run is done, failed, or somebody else's."""
+        self._begun.remove(job.spec.id)
+        if isinstance(outcome.error, RunLockedError):
+            self._put_aside(job)
+        else:
+            self._finish(job, outcome)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         self._outcomes[job.spec.id] = outcome
@@ -221,31 +150,8 @@ class Queue:
             if isinstance(outcome.error, UsageError | StoppedError | StoreError):
                 remove_if_empty(paths)
             else:
-                self._record(job, outcome.error)
+                record_failure(job, self._results, self._settings, outcome.error, self._stop.check)
         self._view.finished(job, outcome)
-
-    def _record_loss(self, job: Job, error: SrbenchError | None) -> None:
-        """What a process could not say itself any more: in run.json, and to plugins."""
-        assert error is not None
-        self._record(job, error)
-        paths = self._paths(job)
-        host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), reason=str(error))
-
-    def _record(self, job: Job, error: SrbenchError) -> None:
-        paths = self._paths(job)
-        try:
-            with run_lock(paths, self._stop.check):
-                record = read_record(paths)
-                if record is None:  # without an engine: it has not begun
-                    record = RunRecord(
-                        paths.id, job.spec.data(),
-                        provenance={**self._settings.provenance, **job.typed, "started": now()},
-                    )  # fmt: skip
-                write_record(paths, replace(record, status="failed", reason=str(error)))
-        except RunLockedError:
-            pass  # another process has begun it again already
-        except SrbenchError as cannot:
-            _log.warning("%s", cannot)
 
     def _paths(self, job: Job) -> RunPaths:
         return RunPaths(self._results / job.spec.id)

@@ -16,7 +16,7 @@ from rich.text import Text
 from srbench.errors import StoppedError
 from srbench.executors.contract import Outcome
 from srbench.plan import Job
-from srbench.progress import News, console
+from srbench.progress import News, Said, console
 from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths
 from srbench.train.stop import format_duration
@@ -90,6 +90,13 @@ class View:
         elif outcome.did_anything and self._live is None:
             over = sum(state not in ("waiting", "running", "taken") for state in self._states.values())
             self.say(job, f"{job.spec.id} is trained and scored; {over} of {len(self._jobs)}.", logging.INFO)
+
+    def hear(self, job: Job, message: object) -> None:
+        """What a run says, as `run_apart` passes it on: how far it is, or a line."""
+        if isinstance(message, News):
+            self.tell(job, message)
+        elif isinstance(message, Said):
+            self.say(job, message.line, message.level)
 
     def tell(self, job: Job, news: News) -> None:
         """How far it is, and perhaps a line of it that stays."""

@@ -17,14 +17,15 @@ import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
 
-from srbench.api import Outcome, Picture, hookimpl, run_job
+from srbench.api import Outcome, Picture, hookimpl, run_apart, run_job
 from srbench.datasets import TestSet
 from srbench.errors import DatasetError, DivergedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
-from srbench.executors import process, queue, slots
+from srbench.executors import process, processes, queue, slots
 from srbench.executors.causes import cause_of
 from srbench.executors.local import execute
 from srbench.executors.machine import Machine
+from srbench.executors.processes import Processes
 from srbench.executors.queue import Queue
 from srbench.executors.slots import Slot, is_there_room, slots_of
 from srbench.executors.view import View
@@ -309,12 +310,13 @@ class NoProcess:
 
 
 def work(jobs, results, stop=None):
-    view = View(jobs, results, quiet=True)
-    return Queue(jobs, results, settings(), [Slot("cpu", 1)], stop or Stop(), view).work()
+    view, stop = View(jobs, results, quiet=True), stop or Stop()
+    workers = Processes(results, settings(), [Slot("cpu", 1)], stop, view.begins, view.hear)
+    return Queue(jobs, results, settings(), workers, stop, view).work()
 
 
 def test_a_run_that_failed_elsewhere_meanwhile_is_not_tried_again(job, tmp_path, monkeypatch):
-    monkeypatch.setattr(queue, "RunProcess", NoProcess)
+    monkeypatch.setattr(processes, "RunProcess", NoProcess)
     monkeypatch.setattr(queue, "now", lambda: "2020-01-01T00:00:00+00:00")  # when the queue began
     paths = RunPaths(tmp_path / job.spec.id)
     write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
@@ -426,3 +428,44 @@ def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
 
 def test_where_a_run_is_done_is_no_part_of_what_it_is(job):
     assert "executor" not in json.dumps(job.spec.data())
+
+
+# One run in a process of its own
+
+
+def test_a_run_apart_says_what_it_does_and_what_became_of_it(job, tmp_path):
+    heard = []
+    outcome = run_apart(job, tmp_path, replace(settings(), quiet=False), Stop(), heard.append)
+    assert (outcome.run_id, outcome.error, outcome.did_anything) == (job.spec.id, None, True)
+    assert read_record(RunPaths(tmp_path / job.spec.id)).status == "done"
+    assert any(job.spec.id in getattr(message, "line", "") for message in heard)
+
+
+def test_a_run_apart_that_is_killed_is_recorded_with_its_cause(pictures, tmp_path):
+    (job,) = [small_job(pictures, channels=("y",), budget=Budget(steps=100_000))]
+    killed = []
+
+    def kill(message):
+        holder = RunPaths(tmp_path / job.spec.id).lock_owner
+        if not killed and holder.exists():
+            killed.append(json.loads(holder.read_text())["pid"])
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcome = run_apart(job, tmp_path, settings(), Stop(), kill)
+    assert killed[0] != os.getpid()
+    assert "was killed (SIGKILL)" in str(outcome.error)
+    record = read_record(RunPaths(tmp_path / job.spec.id))
+    assert (record.status, record.reason) == ("failed", str(outcome.error))
+
+
+def test_a_run_apart_saves_and_ends_when_it_is_asked_to(pictures, tmp_path):
+    (job,) = [small_job(pictures, channels=("y",), budget=Budget(steps=100_000))]
+    stop = Stop()
+
+    def ask(message):
+        if isinstance(message, News) and "loss" in message.note:  # before that there is nothing to save
+            stop.ask("the tide")
+
+    outcome = run_apart(job, tmp_path, replace(settings(), quiet=False), stop, ask)
+    assert isinstance(outcome.error, StoppedError)
+    assert "on the tide; everything is saved" in str(outcome.error)
