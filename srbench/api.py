@@ -11,6 +11,8 @@ from srbench.errors import (
     PictureError,
     RunLockedError,
     SizeError,
+    SrbenchError,
+    StoppedError,
     UsageError,
     did_you_mean,
 )
@@ -32,8 +34,12 @@ from srbench.types import (
 )
 
 if TYPE_CHECKING:
+    from srbench.executors.apart import run_apart
     from srbench.executors.contract import Executor, Outcome, Settings
     from srbench.executors.local import run_job
+    from srbench.executors.losses import record_loss
+    from srbench.executors.view import View
+    from srbench.executors.waiting import forget_queued, is_held, note_queued, queued_as
     from srbench.images.download import is_offline
     from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
@@ -73,20 +79,29 @@ __all__ = [
     "RunLockedError",
     "Settings",
     "SizeError",
+    "SrbenchError",
     "Stop",
+    "StoppedError",
     "Trainer",
     "UsageError",
+    "View",
     "build_features",
     "data_dir",
     "did_you_mean",
     "find_published",
     "find_weights",
+    "forget_queued",
     "hookimpl",
+    "is_held",
     "is_offline",
     "lpips_distance",
     "lpips_facts",
+    "note_queued",
     "picture_size",
+    "queued_as",
+    "record_loss",
     "resize_bicubic",
+    "run_apart",
     "run_job",
 ]
 
@@ -99,14 +114,21 @@ _LAZY = {
     "Settings": "srbench.executors.contract:Settings",
     "Stop": "srbench.train.stop:Stop",
     "Trainer": "srbench.train.trainer:Trainer",
+    "View": "srbench.executors.view:View",
     "build_features": "srbench.metrics.backbones:build_features",
     "find_published": "srbench.metrics.published:find_published",
     "find_weights": "srbench.metrics.backbones:find_weights",
+    "forget_queued": "srbench.executors.waiting:forget_queued",
+    "is_held": "srbench.executors.waiting:is_held",
     "is_offline": "srbench.images.download:is_offline",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
+    "note_queued": "srbench.executors.waiting:note_queued",
     "picture_size": "srbench.images.png:picture_size",
+    "queued_as": "srbench.executors.waiting:queued_as",
+    "record_loss": "srbench.executors.losses:record_loss",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",
+    "run_apart": "srbench.executors.apart:run_apart",
     "run_job": "srbench.executors.local:run_job",
 }
 

@@ -5,7 +5,7 @@ import inspect
 import logging
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from math import inf
@@ -352,6 +352,34 @@ class Metric(Component):
 
 
 @dataclass(frozen=True)
+class ExecutorComponent(Component):
+    """An executor; the field is what `register_executors` takes."""
+
+    still_queued: Target | None = None
+
+    def queued_of(self, jobs: Sequence[str]) -> Collection[str]:
+        """Those of these jobs of its batch system that are not over; all where it cannot say.
+
+        Raises:
+            UsageError: the function cannot be loaded.
+            PluginError: it fails.
+        """
+        if self.still_queued is None:
+            return jobs
+        what = f"The executor {self.name!r} of {self.plugin.dist}"
+        function = self._loaded(self.still_queued, what)
+        try:
+            with contained():
+                return set(function(jobs))
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            raise PluginError(
+                f"{what} cannot say what is queued ({cause(error, self.plugin.dist)})."
+            ) from error
+
+
+@dataclass(frozen=True)
 class Command(Component):
     """A command of `srbench`; the field is what `register_commands` takes."""
 
@@ -365,7 +393,7 @@ _CLASSES: dict[Kind, type[Component]] = {
     "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": DegradationComponent,
-    "executor": Component,
+    "executor": ExecutorComponent,
     "command": Command,
 }
 

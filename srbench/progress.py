@@ -47,6 +47,18 @@ class News(NamedTuple):
     line: str = ""
 
 
+class Said(NamedTuple):
+    """A line for whoever looks on: what a run logged.
+
+    Args:
+        level: as logging has it.
+        line: the text.
+    """
+
+    level: int
+    line: str
+
+
 _receiver: Callable[[News], None] | None = None
 
 

@@ -185,7 +185,7 @@ class RegisterDegradation(Protocol):
 class RegisterExecutor(Protocol):
     """How a plugin names an executor; see the hook `register_executors`."""
 
-    def __call__(self, name: str, build: Target) -> None: ...
+    def __call__(self, name: str, build: Target, *, still_queued: Target | None = None) -> None: ...
 
 
 class RegisterCommand(Protocol):

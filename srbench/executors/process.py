@@ -27,7 +27,7 @@ from srbench.executors.contract import Settings
 from srbench.executors.local import run_job
 from srbench.executors.slots import Slot
 from srbench.plan import Job
-from srbench.progress import News, send_news
+from srbench.progress import News, Said, send_news
 from srbench.store.layout import RunPaths
 from srbench.store.runs import now
 from srbench.train.stop import Stop
@@ -37,14 +37,6 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _MOST_BYTES = 1 << 20
 """A log that has grown past this is cut to its last half."""
 _TIDY_EVERY_S = 5.0
-
-
-@dataclass(frozen=True)
-class Said:
-    """A line for whoever looks on: what a run logged."""
-
-    level: int
-    line: str
 
 
 @dataclass(frozen=True)

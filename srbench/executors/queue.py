@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -11,16 +10,16 @@ from pathlib import Path
 from srbench.errors import RunLockedError, SrbenchError, StoppedError, StoreError, UsageError
 from srbench.executors.causes import cause_of
 from srbench.executors.contract import Outcome, Settings
-from srbench.executors.process import RunProcess, Said, Told
+from srbench.executors.losses import record_failure, record_loss
+from srbench.executors.process import RunProcess, Told
 from srbench.executors.slots import Slot, is_there_room
 from srbench.executors.view import View
 from srbench.plan import Job
-from srbench.plugins import host
+from srbench.progress import Said
 from srbench.store.layout import RunPaths
-from srbench.store.lock import is_locked, remove_if_empty, run_lock
-from srbench.store.runs import RunRecord, now, read_record, write_record
+from srbench.store.lock import is_locked, remove_if_empty
+from srbench.store.runs import now, read_record
 from srbench.train.stop import Stop
-from srbench.types import RunInfo
 
 _LOOK_EVERY_S = 0.2
 _LOOK_AT_TAKEN_EVERY_S = 2.0
@@ -202,10 +201,8 @@ class Queue:
         process = one.process
         if one.outcome is None:
             code = process.code
-            one.outcome = Outcome(
-                process.paths.id, SrbenchError(f"{process.paths.id} {cause_of(code, process.paths.log)}")
-            )
-            self._record_loss(process.job, one.outcome.error)
+            reason = f"{process.paths.id} {cause_of(code, process.paths.log)}"
+            one.outcome = record_loss(process.job, self._results, self._settings, reason, self._stop.check)
         process.kill()
         self._running.remove(one)
         self._free.append(process.slot)
@@ -221,31 +218,8 @@ class Queue:
             if isinstance(outcome.error, UsageError | StoppedError | StoreError):
                 remove_if_empty(paths)
             else:
-                self._record(job, outcome.error)
+                record_failure(job, self._results, self._settings, outcome.error, self._stop.check)
         self._view.finished(job, outcome)
-
-    def _record_loss(self, job: Job, error: SrbenchError | None) -> None:
-        """What a process could not say itself any more: in run.json, and to plugins."""
-        assert error is not None
-        self._record(job, error)
-        paths = self._paths(job)
-        host().emit("run_failed", run=RunInfo(paths.id, paths.directory, job.spec.data()), reason=str(error))
-
-    def _record(self, job: Job, error: SrbenchError) -> None:
-        paths = self._paths(job)
-        try:
-            with run_lock(paths, self._stop.check):
-                record = read_record(paths)
-                if record is None:  # without an engine: it has not begun
-                    record = RunRecord(
-                        paths.id, job.spec.data(),
-                        provenance={**self._settings.provenance, **job.typed, "started": now()},
-                    )  # fmt: skip
-                write_record(paths, replace(record, status="failed", reason=str(error)))
-        except RunLockedError:
-            pass  # another process has begun it again already
-        except SrbenchError as cannot:
-            _log.warning("%s", cannot)
 
     def _paths(self, job: Job) -> RunPaths:
         return RunPaths(self._results / job.spec.id)

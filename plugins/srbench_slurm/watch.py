@@ -1,0 +1,244 @@
+"""Runs from hand-over to end: who waits, who is at work, what they say, and what became of those that are gone."""
+
+import logging
+import pickle
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from submitit.core.utils import JobPaths
+
+from srbench.api import (
+    Job,
+    Outcome,
+    RunLockedError,
+    Settings,
+    SrbenchError,
+    Stop,
+    StoppedError,
+    View,
+    forget_queued,
+    is_held,
+    note_queued,
+    queued_as,
+    record_loss,
+)
+from srbench_slurm.cluster import Machines
+from srbench_slurm.commands import is_at_work, is_over
+from srbench_slurm.ending import told
+from srbench_slurm.folders import drop, new_folder, sweep
+from srbench_slurm.task import Task
+from srbench_slurm.words import Ear, said_path, stop_path
+
+NAME = "slurm"
+"""How the executor is typed."""
+LOOK_EVERY_S = 10.0
+"""Between two questions to the batch system, which has others to serve."""
+_LISTEN_EVERY_S = 0.5
+_SHOWN_WITHIN_S = 30.0
+"""How long a shared folder may take to show the result of a job that is over."""
+
+
+@dataclass
+class _Sent:
+    """A job that was handed over, by this command or one before it."""
+
+    job: Job
+    id: str
+    folder: Path
+    ear: Ear
+    is_stopping: bool = False
+    gone_since: float | None = None
+
+    @property
+    def paths(self) -> Any:
+        """Of submitit's files."""
+        return JobPaths(self.folder, self.id, 0)
+
+
+@dataclass
+class Watch:
+    """The jobs of a command on their way through a batch system.
+
+    Args:
+        jobs: baselines first.
+        results: the store's folder, absolute.
+        settings: how.
+        machines: where.
+        stop: whether and why to stop.
+        view: what people see.
+    """
+
+    jobs: Sequence[Job]
+    results: Path
+    settings: Settings
+    machines: Machines
+    stop: Stop
+    view: View
+    _sent: list[_Sent] = field(default_factory=list)
+    _taken: list[Job] = field(default_factory=list)
+    _left: list[Job] = field(default_factory=list)
+    _outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def work(self, *, wait: bool) -> list[Outcome]:
+        """Hand all jobs over that no job does already, and stay until they are over.
+
+        Returns:
+            What became of each, in their order; with `wait=False`, where each waits.
+        """
+        self.stop.check()
+        states = self.machines.states() or {}
+        new = self._adopt(states)
+        sweep(self.results, states)
+        if not wait:
+            self._submit(new)
+            return [Outcome(one.job.spec.id, queued_as=f"{NAME} {one.id}") for one in self._in_order()]
+        held = [job for job in new if is_held(self.results, job.spec.id)]
+        for job in held:
+            self._put_aside(job)
+        self._submit([job for job in new if job not in held])
+        looked = time.monotonic()
+        asked = False
+        while self._sent or (self._taken and self.stop.reason is None):
+            if self.stop.reason is not None and not asked:
+                self._ask_to_stop(self.stop.reason)
+                asked, looked = True, 0.0
+            self._listen()
+            if time.monotonic() - looked >= LOOK_EVERY_S:
+                looked = time.monotonic()
+                self._look()
+                if self.stop.reason is None:
+                    free = [job for job in self._taken if not is_held(self.results, job.spec.id)]
+                    self._taken = [job for job in self._taken if job not in free]
+                    self._submit(free)
+            self.view.refresh()
+            time.sleep(_LISTEN_EVERY_S)
+        left = [*self._left, *self._taken]
+        if left:
+            self._outcomes[left[0].spec.id] = Outcome(
+                left[0].spec.id,
+                StoppedError(
+                    f"Stopped on {self.stop.reason}; {len(left)} {'run is' if len(left) == 1 else 'runs are'} "
+                    "left. Run the same command to go on."
+                ),
+            )
+        return [self._outcomes[job.spec.id] for job in self.jobs if job.spec.id in self._outcomes]
+
+    def _in_order(self) -> list[_Sent]:
+        order = {job.spec.id: number for number, job in enumerate(self.jobs)}
+        return sorted(self._sent, key=lambda one: order[one.job.spec.id])
+
+    def _adopt(self, states: Mapping[str, str]) -> list[Job]:
+        """Take note of what earlier commands have handed over; returns the jobs that none has."""
+        new = []
+        for job in self.jobs:
+            noted = queued_as(self.results, job.spec.id)
+            if noted is None or noted.executor != NAME or is_over(states.get(noted.job)):
+                new.append(job)
+                continue
+            folder = Path(noted.folder)
+            stop_path(folder, job.spec.id).unlink(missing_ok=True)
+            self._add(job, noted.job, folder, is_new=False)
+        return new
+
+    def _submit(self, jobs: Sequence[Job]) -> None:
+        """Hand jobs over, all at once."""
+        if not jobs:
+            return
+        try:
+            folder = new_folder(self.results)
+        except OSError as error:
+            raise SrbenchError(f"{self.results} cannot be written ({error}).") from error
+        level = logging.getLogger("srbench").getEffectiveLevel()
+        tasks = [Task(job, self.results, self.settings, folder, level) for job in jobs]
+        for job, number in zip(jobs, self.machines.submit(tasks, folder), strict=True):
+            note_queued(job, self.results, self.settings, NAME, number, folder)
+            self._add(job, number, folder, is_new=True)
+
+    def _add(self, job: Job, number: str, folder: Path, *, is_new: bool) -> None:
+        self._sent.append(_Sent(job, number, folder, Ear(said_path(folder, job.spec.id), is_new=is_new)))
+        self.view.queued(job, f"{self.machines.name} job {number}")
+
+    def _put_aside(self, job: Job) -> None:
+        self._taken.append(job)
+        self.view.taken(job)
+
+    def _listen(self) -> None:
+        """Hear what runs say, and take what has come back."""
+        for one in [*self._sent]:
+            for message in one.ear.news():
+                self.view.begins(one.job)
+                self.view.hear(one.job, message)
+            if one.paths.result_pickle.exists():
+                self._finish(one, self._result(one))
+
+    def _result(self, one: _Sent) -> Outcome:
+        try:
+            kind, value = pickle.loads(one.paths.result_pickle.read_bytes())
+        except Exception as error:  # whatever unpickling meets
+            return self._lost(one, f"what it gave back cannot be read ({error})")
+        if kind == "success":
+            outcome: Outcome = value
+            return outcome
+        return self._lost(one, f"its process failed: {str(value).strip().splitlines()[-1]}")
+
+    def _look(self) -> None:
+        """Ask the batch system, and take note of jobs that are gone without having given anything back."""
+        states = self.machines.states()
+        if states is None:
+            return
+        for one in [*self._sent]:
+            state = states.get(one.id)
+            if not is_over(state):
+                one.gone_since = None
+                if is_at_work(state):
+                    self.view.begins(one.job)
+                else:
+                    self.view.queued(one.job, f"{self.machines.name} job {one.id}")
+                continue
+            one.gone_since = one.gone_since or time.monotonic()
+            if state != "CANCELLED" and time.monotonic() - one.gone_since < _SHOWN_WITHIN_S:
+                continue
+            if one.paths.result_pickle.exists():
+                continue  # `_listen` takes it
+            self._gone(one)
+
+    def _gone(self, one: _Sent) -> None:
+        ended = self.machines.end_of(one.id)
+        if ended.get("JobState") != "CANCELLED":
+            self._finish(one, self._lost(one, told(ended, one.paths.stdout)))
+        elif one.is_stopping:
+            self._sent.remove(one)
+            self._left.append(one.job)
+            forget_queued(self.results, one.job.spec.id, one.id)
+            drop(one.folder, one.id, one.job.spec.id)
+        else:
+            error = StoppedError(
+                f"{one.job.spec.id} stopped: its {self.machines.name} job {one.id} was cancelled. What it had "
+                "saved is there. Run the same command to go on."
+            )
+            self._finish(one, Outcome(one.job.spec.id, error))
+
+    def _lost(self, one: _Sent, what: str) -> Outcome:
+        reason = f"{one.job.spec.id} was lost: {self.machines.name} job {one.id}, {what}"
+        return record_loss(one.job, self.results, self.settings, reason, self.stop.check)
+
+    def _finish(self, one: _Sent, outcome: Outcome) -> None:
+        self._sent.remove(one)
+        forget_queued(self.results, one.job.spec.id, one.id)
+        if outcome.error is None or isinstance(outcome.error, StoppedError | RunLockedError):
+            drop(one.folder, one.id, one.job.spec.id)
+        if isinstance(outcome.error, RunLockedError):
+            self._put_aside(one.job)
+            return
+        self._outcomes[one.job.spec.id] = outcome
+        self.view.finished(one.job, outcome)
+
+    def _ask_to_stop(self, reason: str) -> None:
+        """Have what is at work save and end, and cancel what has not begun."""
+        for one in self._sent:
+            one.is_stopping = True
+            stop_path(one.folder, one.job.spec.id).write_text(reason + "\n", encoding="utf-8")
+        self.machines.cancel_waiting(one.id for one in self._sent)
