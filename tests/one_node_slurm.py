@@ -1,4 +1,4 @@
-"""A real Slurm of one node on this machine, with everything it writes in one folder, for as long as a test lasts."""
+"""A real Slurm of one node on this machine, all that it writes in one folder, while a test lasts."""
 
 import os
 import shutil

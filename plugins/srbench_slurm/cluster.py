@@ -65,6 +65,7 @@ class Cluster:
             part = tasks[first : first + _MOST_AT_A_TIME]
             executor = SlurmExecutor(folder, max_num_timeout=_FOR_EVER)
             executor.update_parameters(
+                wckey=None,
                 array_parallelism=self._wishes.at_once or len(part),
                 additional_parameters=self._wishes.sbatch,
                 stderr_to_stdout=True,
@@ -75,7 +76,7 @@ class Cluster:
             except (FailedJobError, FailedSubmissionError) as error:
                 commands.cancel_waiting(jobs)
                 raise UsageError(
-                    f"Slurm does not take the jobs: {_words(error)} Correct --executor slurm:…; sinfo shows "
+                    f"Slurm does not take the jobs ({_words(error)}). Correct --executor slurm:…; sinfo shows "
                     "partitions and their limits."
                 ) from error
         return jobs
@@ -97,4 +98,4 @@ def _words(error: Exception) -> str:
     """What sbatch said, without submitit's frame."""
     lines = [line.strip() for line in str(error).splitlines()]
     said = [line.removeprefix("stderr: ") for line in lines if "sbatch: error" in line]
-    return " ".join(line.removeprefix("sbatch: error: ") for line in said) or " ".join(lines)
+    return "; ".join(line.removeprefix("sbatch: error: ") for line in said) or " ".join(lines)

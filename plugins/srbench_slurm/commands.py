@@ -6,7 +6,10 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 _OVER = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT".split()
+    (
+        *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
+        *("PREEMPTED", "TIMEOUT"),
+    )
 )
 """States of a job that will not run any more; squeue shows them for some minutes."""
 _AT_WORK = frozenset({"RUNNING", "COMPLETING"})

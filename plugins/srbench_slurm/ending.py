@@ -6,9 +6,10 @@ from pathlib import Path
 _LAST_LINES = 8
 _LAST_BYTES = 1 << 14
 _STATES = {
-    "TIMEOUT": "reached Slurm's time limit before the run had saved. Give it more time (time=…), or an earlier "
-    "warning (warning_s=…).",
-    "OUT_OF_MEMORY": "ran out of the memory that Slurm gave it. Ask for more (mem=…), or take a smaller --batch.",
+    "TIMEOUT": "reached Slurm's time limit before the run had saved. Give it more time (time=…), or an "
+    "earlier warning (warning_s=…).",
+    "OUT_OF_MEMORY": "ran out of the memory that Slurm gave it. Ask for more (mem=…), or take a smaller "
+    "--batch.",
     "NODE_FAIL": "lost its node.",
     "BOOT_FAIL": "lost its node, which did not boot.",
     "DEADLINE": "was ended at its deadline.",

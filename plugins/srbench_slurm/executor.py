@@ -20,7 +20,7 @@ class Wishes:
     """What a job asks of Slurm.
 
     Args:
-        sbatch: options of sbatch by name, without `--`; True: one that takes no value.
+        sbatch: options of sbatch by name, with `_` for `-`; True: one that takes no value.
         at_once: jobs of an array that run at a time; None: as many as Slurm lets.
     """
 
@@ -32,7 +32,9 @@ class Slurm:
     """What `slurm` builds.
 
     Args:
-        partition, account, time, mem: as sbatch takes them; None: what the cluster has by default.
+        partition, account, mem: as sbatch takes them; None: what the cluster has by default.
+        time: of one sitting, as sbatch takes it: minutes, `hours:minutes:seconds`, `days-hours`. A run that
+            needs more goes on in the next.
         cpus_per_run: CPU cores that a run takes, and its number of threads.
         gpus_per_run: GPUs that a run takes; None: one where `--device` asks for GPUs, else none.
         jobs: runs at once; None: as many as Slurm lets.
@@ -45,7 +47,7 @@ class Slurm:
         self,
         partition: str | None = None,
         account: str | None = None,
-        time: str | None = None,
+        time: str = "60",
         mem: str | None = None,
         cpus_per_run: int = 1,
         gpus_per_run: int | None = None,
@@ -112,11 +114,11 @@ class Slurm:
 
     def _sbatch(self, gpus: int) -> dict[str, str | bool]:
         mine: dict[str, str | bool] = {
-            "job-name": "srbench", "nodes": "1", "ntasks": "1", "cpus-per-task": str(self._cpus),
+            "job_name": "srbench", "nodes": "1", "ntasks": "1", "cpus_per_task": str(self._cpus),
             "signal": f"{SIGNAL}@{self._warning_s}", "requeue": True,
         }  # fmt: skip
         if gpus:
-            mine["gpus-per-node"] = str(gpus)
+            mine["gpus_per_node"] = str(gpus)
         return mine | self._asked
 
 
@@ -147,5 +149,5 @@ def _parsed(typed: str) -> dict[str, Any]:
             raise ValueError(f"sbatch takes options as --name=value or --name, not {word!r}")
         if name in _OURS:
             raise ValueError(f"--{name} is for srbench to set")
-        options[name] = value if equals else True
+        options[name.replace("-", "_")] = value if equals else True
     return options

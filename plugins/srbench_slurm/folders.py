@@ -25,15 +25,21 @@ def new_folder(results: Path) -> Path:
     return folder
 
 
+def remove(folder: Path) -> None:
+    """Of a submission that was refused, or of which nothing is left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # there are others
+        folder.parent.rmdir()
+
+
 def drop(folder: Path, job: str, run_id: str) -> None:
     """Remove the files of a job that came back whole, and the folder with the last of them."""
     with suppress(OSError):  # it is swept later
         for path in (*folder.glob(f"{job}_*"), said_path(folder, run_id), stop_path(folder, run_id)):
-            if not path.name.endswith("_submission.sh"):
+            if path.suffix != ".sh":  # one for all of an array
                 path.unlink(missing_ok=True)
-        if all(path.name.endswith("_submission.sh") for path in folder.iterdir()):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.parent.rmdir()  # unless there are others
+        if all(path.suffix == ".sh" for path in folder.iterdir()):
+            remove(folder)
 
 
 def sweep(results: Path, states: Mapping[str, str]) -> None:
@@ -43,4 +49,4 @@ def sweep(results: Path, states: Mapping[str, str]) -> None:
             jobs = [path.name.removesuffix("_submitted.pkl") for path in folder.glob("*_submitted.pkl")]
             is_old = time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > _KEPT_S
             if is_old and all(is_over(states.get(job)) for job in jobs):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)

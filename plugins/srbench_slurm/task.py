@@ -1,4 +1,4 @@
-"""A run, as a job of submitit's: it saves when Slurm says that time is up, and goes on in the next sitting."""
+"""A run, as a job of submitit's: it saves when Slurm says that time is up, and goes on when it is back."""
 
 import logging
 import os
@@ -77,8 +77,8 @@ class Task:
         if idle >= _MOST_IDLE:
             sitting.outcome = record_loss(
                 self.job, self.results, self.settings,
-                f"{self.job.spec.id} came no step further in {_MOST_IDLE} sittings of its Slurm job {job_id()}: "
-                "the time limit ends each before it has begun. Give it more (time=…).",
+                f"{self.job.spec.id} came no step further in {_MOST_IDLE} sittings of its Slurm job "
+                f"{job_id()}: the time limit ends each before it has begun. Give it more (time=…).",
             )  # fmt: skip
             return None
         return DelayedSubmission(

@@ -1,4 +1,4 @@
-"""Runs from hand-over to end: who waits, who is at work, what they say, and what became of those that are gone."""
+"""Runs from hand-over to end: who waits, who is at work, what they say, what became of those gone."""
 
 import logging
 import pickle
@@ -18,6 +18,7 @@ from srbench.api import (
     SrbenchError,
     Stop,
     StoppedError,
+    UsageError,
     View,
     forget_queued,
     is_held,
@@ -28,7 +29,7 @@ from srbench.api import (
 from srbench_slurm.cluster import Machines
 from srbench_slurm.commands import is_at_work, is_over
 from srbench_slurm.ending import told
-from srbench_slurm.folders import drop, new_folder, sweep
+from srbench_slurm.folders import drop, new_folder, remove, sweep
 from srbench_slurm.task import Task
 from srbench_slurm.words import Ear, said_path, stop_path
 
@@ -153,7 +154,12 @@ class Watch:
             raise SrbenchError(f"{self.results} cannot be written ({error}).") from error
         level = logging.getLogger("srbench").getEffectiveLevel()
         tasks = [Task(job, self.results, self.settings, folder, level) for job in jobs]
-        for job, number in zip(jobs, self.machines.submit(tasks, folder), strict=True):
+        try:
+            numbers = self.machines.submit(tasks, folder)
+        except UsageError:
+            remove(folder)
+            raise
+        for job, number in zip(jobs, numbers, strict=True):
             note_queued(job, self.results, self.settings, NAME, number, folder)
             self._add(job, number, folder, is_new=True)
 

@@ -107,8 +107,8 @@ def report(outcomes: "Sequence[Outcome]") -> None:
     queued = [outcome for outcome in outcomes if outcome.queued_as is not None]
     if queued:
         console.print(
-            f"{len(queued)} of {len(outcomes)} runs are queued ({_span([one.queued_as or '' for one in queued])})"
-            ". srbench runs shows how they are.",
+            f"{len(queued)} of {len(outcomes)} runs are queued "
+            f"({_span([one.queued_as or '' for one in queued])}). srbench runs shows how they are.",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     done = [outcome for outcome in outcomes if outcome.error is None and outcome.queued_as is None]

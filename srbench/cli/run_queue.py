@@ -26,7 +26,7 @@ class Waiting:
         self._answers: dict[str, tuple[float, frozenset[str], Collection[str]]] = {}
 
     def of(self, index: "Index") -> dict[str, Queued]:
-        """Run id → the job it waits for. A run that is done and was handed over for more is not among them."""
+        """Run id → the job it waits for; without runs that are done and were handed over for more."""
         noted: dict[str, dict[str, Queued]] = {}
         for run in index.runs:
             paths = RunPaths(index.root / run.folder)

@@ -89,8 +89,8 @@ def runs(
         bool,
         typer.Option(
             "--json",
-            help="One flat list for scripts, a record a run: run, name, status, job, step, budget, elapsed_s, "
-            "updated, reason, scored, parent, parent_step.",
+            help="One flat list for scripts, a record a run: run, name, status, job, step, budget, "
+            "elapsed_s, updated, reason, scored, parent, parent_step.",
         ),
     ] = False,
     tree: Annotated[
@@ -193,8 +193,8 @@ def rm(
         queued = read_queued(run.paths)
         if queued is not None and still_queued(queued.executor, [queued.job]):
             raise UsageError(
-                f"{run.id} waits for job {queued.job} of {queued.executor}, which would begin it anew. Cancel "
-                "that job first."
+                f"{run.id} waits for job {queued.job} of {queued.executor}, which would begin it anew. "
+                "Cancel that job first."
             )
     if not yes:
         if not sys.stdin.isatty():
