@@ -69,6 +69,7 @@ class Cluster:
                 array_parallelism=self._wishes.at_once or len(part),
                 additional_parameters=self._wishes.sbatch,
                 stderr_to_stdout=True,
+                srun_args=[f"--cpus-per-task={self._wishes.sbatch['cpus_per_task']}"],  # not inherited
                 setup=[f"export SUBMITIT_PREEMPT_SIGNAL={SIGNAL}"],
             )
             try:
@@ -76,8 +77,8 @@ class Cluster:
             except (FailedJobError, FailedSubmissionError) as error:
                 commands.cancel_waiting(jobs)
                 raise UsageError(
-                    f"Slurm does not take the jobs ({_words(error)}). Correct --executor slurm:…; sinfo shows "
-                    "partitions and their limits."
+                    f"Slurm does not take the jobs ({_words(error)}). Correct --executor slurm:…; sinfo "
+                    "shows partitions and their limits."
                 ) from error
         return jobs
 

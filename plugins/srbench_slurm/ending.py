@@ -5,6 +5,8 @@ from pathlib import Path
 
 _LAST_LINES = 8
 _LAST_BYTES = 1 << 14
+_SHELL = 128
+"""What a shell adds to the number of the signal that ended its command."""
 _STATES = {
     "TIMEOUT": "reached Slurm's time limit before the run had saved. Give it more time (time=…), or an "
     "earlier warning (warning_s=…).",
@@ -13,7 +15,6 @@ _STATES = {
     "NODE_FAIL": "lost its node.",
     "BOOT_FAIL": "lost its node, which did not boot.",
     "DEADLINE": "was ended at its deadline.",
-    "PREEMPTED": "was preempted, and Slurm does not bring it back.",
 }
 
 
@@ -35,6 +36,8 @@ def _cause(ended: Mapping[str, str]) -> str:
     if state is None:
         return "ended, and how is not known: Slurm has forgotten it, and keeps no accounts."
     code, _, signal = ended.get("ExitCode", "").partition(":")
+    if signal in ("", "0") and code.isdecimal() and int(code) > _SHELL:
+        signal = str(int(code) - _SHELL)
     if signal not in ("", "0"):
         return (
             f"was ended by signal {signal} ({state}): by somebody, or because it took more memory than there "

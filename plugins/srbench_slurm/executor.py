@@ -1,7 +1,6 @@
 """The executor `slurm`: the jobs of a command as job arrays of Slurm."""
 
 import importlib.util
-import os
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -91,7 +90,6 @@ class Slurm:
                 "--max-time limits the command, which does not stay with wait=false. Limit each job by "
                 "time=… instead: a run whose time is up saves, and goes on in its next turn."
             )
-        os.environ["SUBMITIT_PREEMPT_SIGNAL"] = SIGNAL  # submitit reads it when it is imported
         from srbench_slurm.cluster import Cluster
         from srbench_slurm.watch import Watch
 
@@ -122,18 +120,9 @@ class Slurm:
         return mine | self._asked
 
 
-_OURS = (
-    "array",
-    "output",
-    "error",
-    "open-mode",
-    "signal",
-    "requeue",
-    "no-requeue",
-    "nodes",
-    "ntasks",
-    "wrap",
-)
+_OURS = frozenset(
+    ("array", "output", "error", "open-mode", "signal", "requeue", "no-requeue", "nodes", "ntasks", "wrap")
+) | {"cpus-per-task", "gpus-per-node"}
 
 
 def _parsed(typed: str) -> dict[str, Any]:

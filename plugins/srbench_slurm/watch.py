@@ -40,6 +40,8 @@ LOOK_EVERY_S = 10.0
 _LISTEN_EVERY_S = 0.5
 _SHOWN_WITHIN_S = 30.0
 """How long a shared folder may take to show the result of a job that is over."""
+_BY_OTHERS = {"CANCELLED": "was cancelled", "PREEMPTED": "was preempted, and Slurm does not bring it back"}
+"""How somebody ends a job that can go on."""
 
 
 @dataclass
@@ -90,7 +92,12 @@ class Watch:
             What became of each, in their order; with `wait=False`, where each waits.
         """
         self.stop.check()
-        states = self.machines.states() or {}
+        states = self.machines.states()
+        if states is None:
+            raise SrbenchError(
+                f"{self.machines.name} does not answer (squeue --me), so what is queued already is not known. "
+                "Nothing was handed over; give the same command when it answers."
+            )
         new = self._adopt(states)
         sweep(self.results, states)
         if not wait:
@@ -118,13 +125,11 @@ class Watch:
             time.sleep(_LISTEN_EVERY_S)
         left = [*self._left, *self._taken]
         if left:
-            self._outcomes[left[0].spec.id] = Outcome(
-                left[0].spec.id,
-                StoppedError(
-                    f"Stopped on {self.stop.reason}; {len(left)} {'run is' if len(left) == 1 else 'runs are'} "
-                    "left. Run the same command to go on."
-                ),
+            many = "run is" if len(left) == 1 else "runs are"
+            error = StoppedError(
+                f"Stopped on {self.stop.reason}; {len(left)} {many} left. Run the same command to go on."
             )
+            self._outcomes[left[0].spec.id] = Outcome(left[0].spec.id, error)
         return [self._outcomes[job.spec.id] for job in self.jobs if job.spec.id in self._outcomes]
 
     def _in_order(self) -> list[_Sent]:
@@ -184,11 +189,11 @@ class Watch:
         try:
             kind, value = pickle.loads(one.paths.result_pickle.read_bytes())
         except Exception as error:  # whatever unpickling meets
-            return self._lost(one, f"what it gave back cannot be read ({error})")
+            return self._lost(one, f"gave back what cannot be read ({error}).")
         if kind == "success":
             outcome: Outcome = value
             return outcome
-        return self._lost(one, f"its process failed: {str(value).strip().splitlines()[-1]}")
+        return self._lost(one, f"failed: {str(value).strip().splitlines()[-1]}")
 
     def _look(self) -> None:
         """Ask the batch system, and take note of jobs that are gone without having given anything back."""
@@ -212,35 +217,44 @@ class Watch:
             self._gone(one)
 
     def _gone(self, one: _Sent) -> None:
+        run_id = one.job.spec.id
         ended = self.machines.end_of(one.id)
-        if ended.get("JobState") != "CANCELLED":
+        state = ended.get("JobState", "")
+        if state == "COMPLETED" and queued_as(self.results, run_id) is None:
+            self._sent.remove(one)  # another command of the same line has taken what it gave back
+            self._put_aside(one.job)
+        elif state not in _BY_OTHERS:
             self._finish(one, self._lost(one, told(ended, one.paths.stdout)))
         elif one.is_stopping:
-            self._sent.remove(one)
-            self._left.append(one.job)
-            forget_queued(self.results, one.job.spec.id, one.id)
-            drop(one.folder, one.id, one.job.spec.id)
+            self._finish(one, None)
         else:
             error = StoppedError(
-                f"{one.job.spec.id} stopped: its {self.machines.name} job {one.id} was cancelled. What it had "
+                f"{run_id} stopped: its {self.machines.name} job {one.id} {_BY_OTHERS[state]}. What it had "
                 "saved is there. Run the same command to go on."
             )
-            self._finish(one, Outcome(one.job.spec.id, error))
+            self._finish(one, Outcome(run_id, error))
 
     def _lost(self, one: _Sent, what: str) -> Outcome:
-        reason = f"{one.job.spec.id} was lost: {self.machines.name} job {one.id}, {what}"
+        reason = f"{one.job.spec.id} was lost: its {self.machines.name} job {one.id} {what}"
         return record_loss(one.job, self.results, self.settings, reason, self.stop.check)
 
-    def _finish(self, one: _Sent, outcome: Outcome) -> None:
+    def _finish(self, one: _Sent, outcome: Outcome | None) -> None:
+        """Take note of what became of a job; None: it was cancelled before it began, as was asked."""
+        run_id = one.job.spec.id
+        error = None if outcome is None else outcome.error
         self._sent.remove(one)
-        forget_queued(self.results, one.job.spec.id, one.id)
-        if outcome.error is None or isinstance(outcome.error, StoppedError | RunLockedError):
-            drop(one.folder, one.id, one.job.spec.id)
-        if isinstance(outcome.error, RunLockedError):
+        forget_queued(self.results, run_id, one.id)
+        if error is None or isinstance(error, StoppedError | RunLockedError):
+            drop(one.folder, one.id, run_id)
+        if outcome is None or (
+            one.is_stopping and isinstance(error, StoppedError) and run_id not in str(error)
+        ):
+            self._left.append(one.job)  # it had not begun to train
+        elif isinstance(error, RunLockedError):
             self._put_aside(one.job)
-            return
-        self._outcomes[one.job.spec.id] = outcome
-        self.view.finished(one.job, outcome)
+        else:
+            self._outcomes[run_id] = outcome
+            self.view.finished(one.job, outcome)
 
     def _ask_to_stop(self, reason: str) -> None:
         """Have what is at work save and end, and cancel what has not begun."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 
 from srbench import __version__
 from srbench.errors import UsageError
@@ -68,7 +69,8 @@ def pick_device(asked: str) -> torch.device:
         elif kind == "cuda" and not torch.cuda.is_available():
             raise ValueError("torch sees no CUDA device")
         devices: Any = [int(index)] if index else 1
-        return Fabric(accelerator=kind, devices=devices).device
+        # Where there is a Slurm, Fabric would take its word for how many processes train together.
+        return Fabric(accelerator=kind, devices=devices, plugins=LightningEnvironment()).device
     except Exception as error:
         there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
         raise UsageError(
