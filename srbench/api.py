@@ -18,6 +18,7 @@ from srbench.errors import (
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import API_VERSION, hookimpl
+from srbench.progress import News, Said
 from srbench.types import (
     Channels,
     Dataset,
@@ -64,6 +65,7 @@ __all__ = [
     "Job",
     "Known",
     "MetricUnavailable",
+    "News",
     "Outcome",
     "Picture",
     "PictureError",
@@ -77,6 +79,7 @@ __all__ = [
     "RegisterTrainer",
     "RunInfo",
     "RunLockedError",
+    "Said",
     "Settings",
     "SizeError",
     "SrbenchError",

@@ -1,5 +1,6 @@
 """Folders of what is handed to Slurm: in the store, which the nodes see too, and gone when it is over."""
 
+import glob
 import shutil
 import time
 import uuid
@@ -8,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from srbench_slurm.commands import is_over
-from srbench_slurm.words import said_path, stop_path
 
 _KEPT_S = 86400.0
 """How long logs of jobs that are over can be read, where something went wrong."""
@@ -35,7 +35,7 @@ def remove(folder: Path) -> None:
 def drop(folder: Path, job: str, run_id: str) -> None:
     """Remove the files of a job that came back whole, and the folder with the last of them."""
     with suppress(OSError):  # it is swept later
-        for path in (*folder.glob(f"{job}_*"), said_path(folder, run_id), stop_path(folder, run_id)):
+        for path in (*folder.glob(f"{job}_*"), *folder.glob(f"{glob.escape(run_id)}.*")):
             if path.suffix != ".sh":  # one for all of an array
                 path.unlink(missing_ok=True)
         if all(path.suffix == ".sh" for path in folder.iterdir()):

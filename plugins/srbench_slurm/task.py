@@ -11,7 +11,7 @@ from pathlib import Path
 from submitit.core.utils import DelayedSubmission, UncompletedJobError
 
 from srbench.api import Job, Outcome, Settings, StoppedError, forget_queued, record_loss, run_apart
-from srbench_slurm.words import Asked, Mouth, said_path, stop_path
+from srbench_slurm.words import Asked, Mouth, said_path, stop_path, write_result
 
 _MOST_IDLE = 3
 """So many sittings in a row may end without a step."""
@@ -41,7 +41,7 @@ class Task:
     idle: int = 0
     _sitting: "_Sitting | None" = field(default=None, init=False)
 
-    def __call__(self) -> Outcome:
+    def __call__(self) -> None:
         """One sitting, in a process of its own, so that whatever ends the run is seen here for what it is.
 
         Does not return where Slurm takes the job's place away: then the job comes back, or was cancelled.
@@ -58,8 +58,8 @@ class Task:
         except UncompletedJobError:  # `checkpoint` has given None
             pass
         assert sitting.outcome is not None
+        write_result(self.folder, sitting.outcome)
         forget_queued(self.results, self.job.spec.id, job_id())
-        return sitting.outcome
 
     def checkpoint(self) -> DelayedSubmission | None:
         """Submitit's question when Slurm's signal has come: what is to be done in the next sitting.

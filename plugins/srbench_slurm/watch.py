@@ -1,12 +1,10 @@
 """Runs from hand-over to end: who waits, who is at work, what they say, what became of those gone."""
 
 import logging
-import pickle
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from submitit.core.utils import JobPaths
 
@@ -31,7 +29,7 @@ from srbench_slurm.commands import is_at_work, is_over
 from srbench_slurm.ending import told
 from srbench_slurm.folders import drop, new_folder, remove, sweep
 from srbench_slurm.task import Task
-from srbench_slurm.words import Ear, said_path, stop_path
+from srbench_slurm.words import Ear, read_result, result_path, said_path, stop_path
 
 NAME = "slurm"
 """How the executor is typed."""
@@ -56,9 +54,9 @@ class _Sent:
     gone_since: float | None = None
 
     @property
-    def paths(self) -> Any:
-        """Of submitit's files."""
-        return JobPaths(self.folder, self.id, 0)
+    def log(self) -> Path:
+        """What it wrote to stdout and stderr."""
+        return Path(JobPaths(self.folder, self.id, 0).stdout)
 
 
 @dataclass
@@ -95,8 +93,8 @@ class Watch:
         states = self.machines.states()
         if states is None:
             raise SrbenchError(
-                f"{self.machines.name} does not answer (squeue --me), so what is queued already is not known. "
-                "Nothing was handed over; give the same command when it answers."
+                f"{self.machines.name} does not answer (squeue --me), so what is queued already is not "
+                "known. Nothing was handed over; give the same command when it answers."
             )
         new = self._adopt(states)
         sweep(self.results, states)
@@ -182,18 +180,9 @@ class Watch:
             for message in one.ear.news():
                 self.view.begins(one.job)
                 self.view.hear(one.job, message)
-            if one.paths.result_pickle.exists():
-                self._finish(one, self._result(one))
-
-    def _result(self, one: _Sent) -> Outcome:
-        try:
-            kind, value = pickle.loads(one.paths.result_pickle.read_bytes())
-        except Exception as error:  # whatever unpickling meets
-            return self._lost(one, f"gave back what cannot be read ({error}).")
-        if kind == "success":
-            outcome: Outcome = value
-            return outcome
-        return self._lost(one, f"failed: {str(value).strip().splitlines()[-1]}")
+            outcome = read_result(one.folder, one.job.spec.id)
+            if outcome is not None:
+                self._finish(one, outcome)
 
     def _look(self) -> None:
         """Ask the batch system, and take note of jobs that are gone without having given anything back."""
@@ -212,7 +201,7 @@ class Watch:
             one.gone_since = one.gone_since or time.monotonic()
             if state != "CANCELLED" and time.monotonic() - one.gone_since < _SHOWN_WITHIN_S:
                 continue
-            if one.paths.result_pickle.exists():
+            if result_path(one.folder, one.job.spec.id).exists():
                 continue  # `_listen` takes it
             self._gone(one)
 
@@ -224,7 +213,7 @@ class Watch:
             self._sent.remove(one)  # another command of the same line has taken what it gave back
             self._put_aside(one.job)
         elif state not in _BY_OTHERS:
-            self._finish(one, self._lost(one, told(ended, one.paths.stdout)))
+            self._finish(one, self._lost(one, told(ended, one.log)))
         elif one.is_stopping:
             self._finish(one, None)
         else:

@@ -1,18 +1,18 @@
 """What a job and the command that handed it over say to each other: files in a folder that both see."""
 
-import base64
-import binascii
+import json
 import logging
-import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from srbench.api import Stop
+from srbench.api import News, Outcome, RunLockedError, Said, SrbenchError, Stop, StoppedError, UsageError
 
 _TELL_EVERY_S = 2.0
 _LOOK_EVERY_S = 1.0
+_ERRORS = (UsageError, StoppedError, RunLockedError, SrbenchError)
+"""Those that are not all the same to the command; the first that fits."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,37 @@ def said_path(folder: Path, run_id: str) -> Path:
 def stop_path(folder: Path, run_id: str) -> Path:
     """Is there once the run is to stop, and says why."""
     return folder / f"{run_id}.stop"
+
+
+def result_path(folder: Path, run_id: str) -> Path:
+    """Is there once a run is over, and says how."""
+    return folder / f"{run_id}.result"
+
+
+def write_result(folder: Path, outcome: Outcome) -> None:
+    """Say what became of a run.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    error = outcome.error
+    kind = next((one.__name__ for one in _ERRORS if isinstance(error, one)), None)
+    path = result_path(folder, outcome.run_id)
+    whole = path.with_suffix(".tmp")
+    said = {"error": kind, "message": str(error or ""), "did_anything": outcome.did_anything}
+    whole.write_text(json.dumps(said), encoding="utf-8")
+    whole.replace(path)
+
+
+def read_result(folder: Path, run_id: str) -> Outcome | None:
+    """What became of a run; None where that is not said yet."""
+    try:
+        said = json.loads(result_path(folder, run_id).read_text(encoding="utf-8"))
+        kinds = {one.__name__: one for one in _ERRORS}
+        error = None if said["error"] is None else kinds[said["error"]](said["message"])
+        return Outcome(run_id, error, said["did_anything"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 class Mouth:
@@ -47,7 +78,7 @@ class Mouth:
             if not message.line and time.monotonic() - self._told < _TELL_EVERY_S:
                 return
             self._told = time.monotonic()
-        line = base64.b64encode(pickle.dumps(message))
+        line = json.dumps(message._asdict()).encode()
         try:
             with self._path.open("ab") as file:
                 file.write(b"\n" + line + b"\n")  # a line of before may have been cut short by a kill
@@ -67,7 +98,7 @@ class Ear:
         self._path = path
         self._offset = 0 if is_new else self._size()
 
-    def news(self) -> Iterator[object]:
+    def news(self) -> Iterator[News | Said]:
         """What was said since the last time."""
         if self._size() <= self._offset:
             return
@@ -77,11 +108,12 @@ class Ear:
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.splitlines():
-            try:
-                if line:
-                    yield pickle.loads(base64.b64decode(line, validate=True))
-            except (binascii.Error, pickle.UnpicklingError, EOFError, ValueError) as error:
-                _log.debug("%s has a damaged line (%s).", self._path, error)
+            if line:
+                try:
+                    fields = json.loads(line)
+                    yield Said(**fields) if "level" in fields else News(**fields)
+                except (ValueError, TypeError) as error:
+                    _log.debug("%s has a damaged line (%s).", self._path, error)
 
     def _size(self) -> int:
         try:
