@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Task:
         job, results, settings: as `run_job` has them.
         folder: of this submission.
         level: of what is logged.
-        furthest: step that sittings before this one came to.
+        furthest: step of each piece of work that sittings before this one came to.
         idle: how many of them in a row came no further.
     """
 
@@ -37,7 +38,7 @@ class Task:
     settings: Settings
     folder: Path
     level: int
-    furthest: int = 0
+    furthest: dict[str, int] = field(default_factory=dict)
     idle: int = 0
     _sitting: "_Sitting | None" = field(default=None, init=False)
 
@@ -72,18 +73,21 @@ class Task:
         sitting.thread.join()
         if sitting.stop.reason != _UP or not isinstance(sitting.error, StoppedError):
             return None
-        is_further = sitting.mouth.furthest > self.furthest
+        now = sitting.mouth.furthest
+        is_further = any(step > self.furthest.get(label, 0) for label, step in now.items())
         idle = 0 if is_further else self.idle + 1
         if idle >= _MOST_IDLE:
             sitting.outcome = record_loss(
                 self.job, self.results, self.settings,
                 f"{self.job.spec.id} came no step further in {_MOST_IDLE} sittings of its Slurm job "
-                f"{job_id()}: the time limit ends each before it has begun. Give it more (time=…).",
+                f"{job_id()}: Slurm ended each before it got there. Give it more time (time=…).",
             )  # fmt: skip
             return None
-        return DelayedSubmission(
-            replace(self, furthest=max(sitting.mouth.furthest, self.furthest), idle=idle)
-        )
+        return DelayedSubmission(replace(self, furthest=_larger(self.furthest, now), idle=idle))
+
+
+def _larger(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    return {label: max(before.get(label, 0), now.get(label, 0)) for label in {**before, **now}}
 
 
 class _Sitting:

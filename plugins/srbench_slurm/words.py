@@ -67,14 +67,14 @@ class Mouth:
 
     def __init__(self, path: Path) -> None:
         self._path, self._told = path, 0.0
-        self.furthest = 0
-        """The last step that was spoken of."""
+        self.furthest: dict[str, int] = {}
+        """Of each piece of work (training, scoring of a test set), the last step that was spoken of."""
 
     def hear(self, message: Any) -> None:
         """For `run_apart`. Of many that only tell how far a run is, some are passed on."""
         done = getattr(message, "done", None)
         if done is not None:
-            self.furthest = max(self.furthest, done)
+            self.furthest[message.label] = max(self.furthest.get(message.label, 0), done)
             if not message.line and time.monotonic() - self._told < _TELL_EVERY_S:
                 return
             self._told = time.monotonic()

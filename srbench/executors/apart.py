@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from srbench.errors import RunLockedError
 from srbench.executors.contract import Outcome, Settings
 from srbench.executors.queue import Queue
 from srbench.executors.slots import Slot
@@ -29,9 +28,14 @@ def run_apart(
     slot = Slot(str(settings.device), settings.threads or THREADS)
     try:
         (outcome,) = Queue([job], results, settings, [slot], stop, _Ear(job, results, hear)).work()
-    except RunLockedError as error:
-        return Outcome(job.spec.id, error)
+    except _TakenError:
+        paths = RunPaths(results / job.spec.id)
+        return Outcome(job.spec.id, held_by(paths, read_owner(paths)))
     return outcome
+
+
+class _TakenError(Exception):
+    """Another process works on the run; no error of srbench's, which a queue would take for the run's own."""
 
 
 class _Ear(View):
@@ -39,15 +43,15 @@ class _Ear(View):
 
     def __init__(self, job: Job, results: Path, hear: Callable[[object], object]) -> None:
         super().__init__([job], results, quiet=True)
-        self._paths, self._hear = RunPaths(results / job.spec.id), hear
+        self._hear = hear
 
     def taken(self, job: Job) -> None:
         """Who waits for a process elsewhere would hold a place for nothing.
 
         Raises:
-            RunLockedError: always.
+            _TakenError: always.
         """
-        raise held_by(self._paths, read_owner(self._paths))
+        raise _TakenError
 
     def tell(self, job: Job, news: News) -> None:
         self._hear(news)

@@ -1,5 +1,6 @@
 """Runs that are handed to a batch system and wait for their turn there, as the store knows of them."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from srbench.errors import RunLockedError
@@ -27,13 +28,11 @@ def note_queued(
         StoreError: the store cannot be written.
     """
     paths = RunPaths(results / job.spec.id)
-    try:
-        with run_lock(paths):
+    if not paths.run.exists():
+        with suppress(RunLockedError), run_lock(paths):  # where it is held, the run has begun
             if read_record(paths) is None:
                 write_record(paths, unbegun(job, settings))
-            write_queued(paths, Queued(executor, batch_job, str(folder), now()))
-    except RunLockedError:  # it has begun
-        write_queued(paths, Queued(executor, batch_job, str(folder), now()))
+    write_queued(paths, Queued(executor, batch_job, str(folder), now()))
 
 
 def queued_as(results: Path, run_id: str) -> Queued | None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import pickle
 import signal
 import threading
@@ -13,8 +14,8 @@ import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
 
-from srbench.api import Outcome, hookimpl, run_job
-from srbench.errors import DivergedError, StoppedError, UsageError
+from srbench.api import Outcome, hookimpl, run_apart, run_job
+from srbench.errors import DivergedError, RunLockedError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
 from srbench.executors import process, queue, slots
 from srbench.executors.causes import cause_of
@@ -27,7 +28,7 @@ from srbench.origins import Begin, jobs_from
 from srbench.plan import Request, plan
 from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
-from srbench.progress import News
+from srbench.progress import News, Said
 from srbench.registry import registry
 from srbench.store.history import append_line
 from srbench.store.layout import RunPaths
@@ -348,3 +349,41 @@ def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
 
 def test_where_a_run_is_done_is_no_part_of_what_it_is(job):
     assert "executor" not in json.dumps(job.spec.data())
+
+
+# A run in a process of its own, for executors elsewhere
+
+
+def test_a_run_apart_that_is_killed_has_failed_and_says_so(pictures, tmp_path):
+    long = small_job(pictures, channels=("y",), budget=Budget(steps=10**6))
+    paths, heard = RunPaths(tmp_path / long.spec.id), []
+
+    def hear(message):
+        if isinstance(message, News) and not heard:
+            heard.append(message)
+            os.kill(json.loads(paths.lock_owner.read_text())["pid"], signal.SIGKILL)
+
+    outcome = run_apart(long, tmp_path, replace(settings(), threads=1), Stop(), hear)
+    assert heard
+    assert "was killed (SIGKILL)" in str(outcome.error)
+    assert read_record(paths).status == "failed"
+
+
+def test_a_run_apart_does_not_wait_for_one_that_is_held(job, tmp_path):
+    with run_lock(RunPaths(tmp_path / job.spec.id)):
+        outcome = run_apart(job, tmp_path, settings(), Stop(), lambda message: None)
+    assert isinstance(outcome.error, RunLockedError)
+
+
+def test_the_view_says_once_that_a_run_is_queued_and_hears_what_it_says(job, tmp_path, capsys):
+    with View([job], tmp_path, quiet=False) as view:
+        view.queued(job, "job 7")
+        view.queued(job, "job 7")
+        assert "1 queued" in str(view.table(20).caption)
+        view.begins(job)
+        view.hear(job, News(job.spec.id, 3, 9, "loss 0.5", 1.0))
+        view.hear(job, Said(logging.WARNING, "WARNING: odd"))
+        assert list(view.table(20).columns[1].cells) == ["3/9"]
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("is queued as job 7.") == 1
+    assert f"{job.spec.id}: WARNING: odd" in said

@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,7 +15,8 @@ import psutil
 import pytest
 from small import picture_folder, settings, small_job, small_request, srbench
 
-from srbench.errors import SrbenchError, StoppedError, UsageError
+from srbench.errors import CheckpointError, RunLockedError, SrbenchError, StoppedError, UsageError
+from srbench.executors.contract import Outcome
 from srbench.executors.local import execute
 from srbench.executors.view import View
 from srbench.executors.waiting import forget_queued, note_queued, queued_as
@@ -26,6 +28,7 @@ from srbench.python.run import _executor
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import read_record
+from srbench.train.device import pick_device
 from srbench.train.stop import Stop
 
 submitit = pytest.importorskip(
@@ -37,8 +40,9 @@ from srbench_slurm import words  # noqa: E402
 from srbench_slurm.ending import told  # noqa: E402
 from srbench_slurm.executor import Slurm  # noqa: E402
 from srbench_slurm.folders import sweep  # noqa: E402
+from srbench_slurm.task import Task, _Sitting  # noqa: E402
 from srbench_slurm.watch import Watch  # noqa: E402
-from srbench_slurm.words import Asked, Ear, Mouth  # noqa: E402
+from srbench_slurm.words import Asked, Ear, Mouth, read_result, write_result  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +176,7 @@ def test_words_pass_through_a_file_and_a_line_cut_short_by_a_kill_is_left_out(tm
     Mouth(path).hear(Said(logging.WARNING, "back"))
     assert list(ear.news()) == [Said(logging.WARNING, "back")]
     assert not list(Ear(path, is_new=False).news())
-    assert mouth.furthest == 5
+    assert mouth.furthest == {"run": 5}
 
 
 def test_a_file_asks_a_run_to_stop(tmp_path, monkeypatch):
@@ -334,3 +338,59 @@ def test_a_jobs_end_is_forgotten_for_that_job_alone(pictures, tmp_path):
     assert queued_as(tmp_path, job.spec.id).job == "9"
     forget_queued(tmp_path, job.spec.id, "9")
     assert queued_as(tmp_path, job.spec.id) is None
+
+
+def test_a_job_that_gets_no_step_further_in_three_sittings_is_not_brought_back(pictures, tmp_path):
+    """Slurm's signal comes at once, again and again, as where the time is too short for anything."""
+    results, folder = tmp_path / "results", tmp_path / "handed"
+    folder.mkdir()
+    job = small_job(pictures, budget=Budget(steps=1))
+    task = Task(job, results, settings(), folder, logging.WARNING)
+    stopped = Outcome(job.spec.id, StoppedError("Stopped on the end of its time."))
+    sittings = 0
+    while task is not None:
+        sittings += 1
+        assert sittings < 9
+        task._sitting = sitting = _Sitting(task)
+        sitting.thread = threading.Thread(target=setattr, args=(sitting, "outcome", stopped))
+        sitting.thread.start()
+        sitting.mouth.hear(News("decoding", 4, 9, "", 1.0))  # of no use to the next sitting
+        if sittings == 2:
+            sitting.mouth.hear(News("run", 1, 9, "", 1.0))
+        back = task.checkpoint()
+        task = None if back is None else back.function
+    assert sittings == 5
+    assert "no step further in 3 sittings" in str(sitting.outcome.error)
+    assert read_record(RunPaths(results / job.spec.id)).status == "failed"
+
+
+def test_what_became_of_a_run_passes_through_a_file(tmp_path):
+    assert read_result(tmp_path, "run") is None
+    for kind in (UsageError, StoppedError, RunLockedError, SrbenchError):
+        write_result(tmp_path, Outcome("run", kind("why")))
+        found = read_result(tmp_path, "run").error
+        assert (type(found), str(found)) == (kind, "why")
+    write_result(tmp_path, Outcome("run", CheckpointError("why")))
+    assert type(read_result(tmp_path, "run").error) is SrbenchError
+    write_result(tmp_path, Outcome("run", did_anything=False))
+    assert read_result(tmp_path, "run") == Outcome("run", did_anything=False)
+
+
+def test_what_is_handed_over_is_no_run(tmp_path):
+    (tmp_path / ".slurm" / "1").mkdir(parents=True)
+    assert hashes(tmp_path) == {}
+
+
+def test_a_slurm_on_the_machine_is_no_word_on_how_runs_train(commands, monkeypatch):
+    """Fabric warns of an srun that is not used, and warnings are errors here."""
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert pick_device.__wrapped__("cpu").type == "cpu"
+
+
+def test_the_plugin_loads_neither_torch_nor_submitit():
+    code = (
+        "import sys, srbench_slurm.plugin, srbench_slurm.commands;"
+        "print(sorted({'torch', 'submitit', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
