@@ -12,11 +12,13 @@ from srbench.errors import (
     RunLockedError,
     SizeError,
     SrbenchError,
+    StoppedError,
     UsageError,
     did_you_mean,
 )
 from srbench.facts import Archive, DatasetFacts, Figure, Known
 from srbench.hookspecs import API_VERSION, hookimpl
+from srbench.progress import News, Said
 from srbench.types import (
     Channels,
     Dataset,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from srbench.executors.processes import run_apart
     from srbench.executors.queue import Queue
     from srbench.executors.view import View
+    from srbench.executors.waiting import forget_queued, is_held, note_queued, queued_as
     from srbench.images.download import is_offline
     from srbench.images.png import picture_size
     from srbench.images.resize import resize_bicubic
@@ -63,6 +66,7 @@ __all__ = [
     "Job",
     "Known",
     "MetricUnavailable",
+    "News",
     "Outcome",
     "Picture",
     "PictureError",
@@ -77,10 +81,12 @@ __all__ = [
     "RegisterTrainer",
     "RunInfo",
     "RunLockedError",
+    "Said",
     "Settings",
     "SizeError",
     "SrbenchError",
     "Stop",
+    "StoppedError",
     "Trainer",
     "UsageError",
     "View",
@@ -90,11 +96,15 @@ __all__ = [
     "did_you_mean",
     "find_published",
     "find_weights",
+    "forget_queued",
     "hookimpl",
+    "is_held",
     "is_offline",
     "lpips_distance",
     "lpips_facts",
+    "note_queued",
     "picture_size",
+    "queued_as",
     "record_loss",
     "resize_bicubic",
     "run_apart",
@@ -116,10 +126,14 @@ _LAZY = {
     "build_features": "srbench.metrics.backbones:build_features",
     "find_published": "srbench.metrics.published:find_published",
     "find_weights": "srbench.metrics.backbones:find_weights",
+    "forget_queued": "srbench.executors.waiting:forget_queued",
+    "is_held": "srbench.executors.waiting:is_held",
     "is_offline": "srbench.images.download:is_offline",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
+    "note_queued": "srbench.executors.waiting:note_queued",
     "picture_size": "srbench.images.png:picture_size",
+    "queued_as": "srbench.executors.waiting:queued_as",
     "record_loss": "srbench.executors.losses:record_loss",
     "resize_bicubic": "srbench.images.resize:resize_bicubic",
     "run_apart": "srbench.executors.processes:run_apart",

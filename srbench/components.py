@@ -4,7 +4,7 @@ import importlib
 import inspect
 import logging
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import inf
@@ -384,6 +384,34 @@ class Metric(Component):
             UsageError, PluginError: its function cannot be loaded, or fails.
         """
         return self._facts_from(self.facts, settings)
+
+
+@dataclass(frozen=True)
+class ExecutorComponent(Component):
+    """An executor; the field is what `register_executors` takes."""
+
+    still_queued: Target | None = None
+
+    def queued_of(self, jobs: Sequence[str]) -> Collection[str]:
+        """Those of these jobs of its batch system that are not over; all where it cannot say.
+
+        Raises:
+            UsageError: the function cannot be loaded.
+            PluginError: it fails.
+        """
+        if self.still_queued is None:
+            return jobs
+        what = f"The executor {self.name!r} of {self.plugin.dist}"
+        function = self._loaded(self.still_queued, what)
+        try:
+            with contained():
+                return set(function(jobs))
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            raise PluginError(
+                f"{what} cannot say what is queued ({cause(error, self.plugin.dist)})."
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from srbench.components import (
     Component,
     DatasetComponent,
     DegradationComponent,
+    ExecutorComponent,
     Kind,
     Loss,
     Metric,
@@ -30,7 +31,7 @@ _CLASSES: dict[Kind, type[Component]] = {
     "dataset": DatasetComponent,
     "metric": Metric,
     "degradation": DegradationComponent,
-    "executor": Component,
+    "executor": ExecutorComponent,
     "command": Command,
 }
 

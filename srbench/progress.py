@@ -48,7 +48,12 @@ class News(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A line for whoever looks on: what a run logged."""
+    """A line for whoever looks on: what a run logged.
+
+    Args:
+        level: as logging has it.
+        line: the text.
+    """
 
     level: int
     line: str

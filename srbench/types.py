@@ -191,7 +191,7 @@ class RegisterDegradation(Protocol):
 class RegisterExecutor(Protocol):
     """How a plugin names an executor; see the hook `register_executors`."""
 
-    def __call__(self, name: str, build: Target) -> None:
+    def __call__(self, name: str, build: Target, *, still_queued: Target | None = None) -> None:
         """Called once an executor; the hook explains each argument."""
 
 

@@ -104,7 +104,14 @@ def report(outcomes: "Sequence[Outcome]") -> None:
     if not outcomes:
         console.print("None of these runs has failed, so there is nothing to run again.")
         return
-    done = [outcome for outcome in outcomes if outcome.error is None]
+    queued = [outcome for outcome in outcomes if outcome.queued_as is not None]
+    if queued:
+        console.print(
+            f"{len(queued)} of {len(outcomes)} runs are queued "
+            f"({_span([one.queued_as or '' for one in queued])}). srbench runs shows how they are.",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    done = [outcome for outcome in outcomes if outcome.error is None and outcome.queued_as is None]
     idle = [outcome for outcome in done if not outcome.did_anything]
     if done and len(idle) == len(outcomes):
         names = ", ".join(outcome.run_id for outcome in idle)
@@ -121,3 +128,8 @@ def report(outcomes: "Sequence[Outcome]") -> None:
     error = most_urgent(outcome.error for outcome in outcomes if outcome.error is not None)
     if error is not None:
         raise typer.Exit(error.exit_code)
+
+
+def _span(jobs: Sequence[str]) -> str:
+    """The first and the last of several."""
+    return jobs[0] if len(jobs) == 1 else f"{jobs[0]} to {jobs[-1]}"

@@ -10,21 +10,23 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from srbench.store.index import Index, IndexedRun
+    from srbench.store.queued import Queued
 
-STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
+STYLES = {"done": "green", "running": "cyan", "queued": "blue", "interrupted": "yellow", "failed": "red"}
 
 _HEADS = ("status", "steps", "trained", "updated", "run")
 
 
-def record(index: "Index", run: "IndexedRun") -> dict[str, Any]:
-    """What `srbench runs --json` has of a run."""
+def record(index: "Index", run: "IndexedRun", queued: "Queued | None" = None) -> dict[str, Any]:
+    """What `srbench runs --json` has of a run, which may wait for a job of a batch system."""
     from srbench.store.history import read_last
 
     last = read_last(RunPaths(index.root / run.folder).timings)
     return {
         "run": run.id,
         "name": run.name,
-        "status": index.status(run),
+        "status": index.status(run) if queued is None else "queued",
+        "job": None if queued is None else f"{queued.executor} {queued.job}",
         "step": run.step,
         "budget": run.budget,
         "elapsed_s": last.get("elapsed_s") if last else None,
@@ -82,7 +84,8 @@ def why_failed(one: Mapping[str, Any]) -> str:
 
 
 def _called(one: Mapping[str, Any]) -> str:
-    return f"{one['run']} ({one['name']})" if one["name"] else str(one["run"])
+    waits = f"  ({one['job']})" if one["job"] else ""
+    return (f"{one['run']} ({one['name']})" if one["name"] else str(one["run"])) + waits
 
 
 def _progress(one: Mapping[str, Any]) -> str:

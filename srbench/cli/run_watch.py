@@ -11,7 +11,7 @@ from srbench.cli.run_list import cells, listed, why_failed
 
 _EVERY_S = 2.0
 
-_FIRST = ("running", "failed", "interrupted", "done")
+_FIRST = ("running", "queued", "failed", "interrupted", "done")
 """Which runs are shown where not all fit; of one status, those that changed last."""
 
 _Records: TypeAlias = Sequence[Mapping[str, Any]]

@@ -89,8 +89,8 @@ def runs(
         bool,
         typer.Option(
             "--json",
-            help="One flat list for scripts, a record a run: run, name, status, step, budget, elapsed_s, "
-            "updated, reason, scored, parent, parent_step.",
+            help="One flat list for scripts, a record a run: run, name, status, job, step, budget, "
+            "elapsed_s, updated, reason, scored, parent, parent_step.",
         ),
     ] = False,
     tree: Annotated[
@@ -113,11 +113,13 @@ def runs(
     if context.invoked_subcommand is not None:
         return
     from srbench.cli.run_list import as_tree, record
+    from srbench.cli.run_queue import Waiting
     from srbench.errors import UsageError
 
     if watch and (as_json or tree):
         raise UsageError("--watch is to look at, and goes neither with --json nor with --tree.")
     index = index_store(results, suite)
+    waiting = Waiting()
     if watch:
         from srbench.cli.run_watch import watch as watch_runs
         from srbench.store.index import read_index
@@ -126,11 +128,13 @@ def runs(
 
         def read() -> list[dict[str, Any]]:
             now = read_index(index.root)
-            return [record(now, run) for run in now.runs if ids is None or run.id in ids]
+            queued = waiting.of(now)
+            return [record(now, run, queued.get(run.id)) for run in now.runs if ids is None or run.id in ids]
 
         watch_runs(read)
         return
-    records = [record(index, run) for run in index.runs]
+    queued = waiting.of(index)
+    records = [record(index, run, queued.get(run.id)) for run in index.runs]
     if as_json:
         import json
 
@@ -176,13 +180,22 @@ def rm(
     """
     import sys
 
+    from srbench.cli.run_queue import still_queued
     from srbench.errors import UsageError
     from srbench.store.layout import default_results
+    from srbench.store.queued import read_queued
     from srbench.store.runs import find_run, remove_run
 
     above = context.parent.params.get("results") if context.parent else None
     root = results or above or default_results()
     found = {run.id: run for run in (find_run(root, one) for one in ids)}  # all of them, before any goes
+    for run in found.values():
+        queued = read_queued(run.paths)
+        if queued is not None and still_queued(queued.executor, [queued.job]):
+            raise UsageError(
+                f"{run.id} waits for job {queued.job} of {queued.executor}, which would begin it anew. "
+                "Cancel that job first."
+            )
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"Nobody can be asked whether to remove {', '.join(found)}. Add --yes.")

@@ -47,11 +47,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: `done`, `nothing to do`, or the error that ended it."""
+    """What became of a job: `done`, `nothing to do`, the error that ended it, or where it waits.
+
+    Args:
+        run_id: of its run.
+        error: what ended it.
+        did_anything: whether anything was left to do.
+        queued_as: of an executor that does not wait for its jobs: what the batch system calls this one.
+    """
 
     run_id: str
     error: SrbenchError | None = None
     did_anything: bool = True
+    queued_as: str | None = None
 
 
 class Executor(Protocol):

@@ -49,12 +49,15 @@ def record_failure(
     paths = RunPaths(results / job.spec.id)
     try:
         with run_lock(paths, check):
-            record = read_record(paths)
-            if record is None:  # without an engine: it has not begun
-                provenance = {**settings.provenance, **job.typed, "started": now()}
-                record = RunRecord(paths.id, job.spec.data(), provenance=provenance)
+            record = read_record(paths) or unbegun(job, settings)
             write_record(paths, replace(record, status="failed", reason=str(error)))
     except RunLockedError:
         pass
     except SrbenchError as cannot:
         _log.warning("%s", cannot)
+
+
+def unbegun(job: Job, settings: Settings) -> RunRecord:
+    """The record of a run that has not begun: without an engine, so that whoever begins it chooses one."""
+    provenance = {**settings.provenance, **job.typed, "started": now()}
+    return RunRecord(job.spec.id, job.spec.data(), "interrupted", provenance=provenance)

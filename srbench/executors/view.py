@@ -21,8 +21,15 @@ from srbench.store.history import read_lines
 from srbench.store.layout import RunPaths
 from srbench.train.stop import format_duration
 
-_STYLES = {"running": "cyan", "done": "green", "failed": "red", "stopped": "yellow", "taken": "magenta"}
-_FIRST = ("running", "failed", "stopped", "taken", "done", "waiting")
+_STYLES = {
+    "running": "cyan",
+    "done": "green",
+    "failed": "red",
+    "stopped": "yellow",
+    "taken": "magenta",
+    "queued": "blue",
+}
+_FIRST = ("running", "failed", "stopped", "taken", "queued", "done", "waiting")
 """Which rows are shown where not all fit."""
 _DRAW_EVERY_S = 0.25
 
@@ -69,6 +76,14 @@ class View:
         """A process works on it from here on."""
         self._states[job.spec.id] = "running"
 
+    def queued(self, job: Job, as_what: str) -> None:
+        """It waits for its turn elsewhere; said once for each job of a batch system."""
+        run_id = job.spec.id
+        if self._states[run_id] != "queued":
+            self._states[run_id] = "queued"
+            if self._live is None:
+                self.say(job, f"{run_id} is queued as {as_what}.", logging.INFO)
+
     def taken(self, job: Job) -> None:
         """Another process works on it."""
         self._states[job.spec.id] = "taken"
@@ -88,7 +103,9 @@ class View:
         if error is not None:  # in full at the end, with those of all others
             self.say(job, f"ERROR: {str(error).splitlines()[0]}", logging.ERROR)
         elif outcome.did_anything and self._live is None:
-            over = sum(state not in ("waiting", "running", "taken") for state in self._states.values())
+            over = sum(
+                state not in ("waiting", "running", "taken", "queued") for state in self._states.values()
+            )
             self.say(job, f"{job.spec.id} is trained and scored; {over} of {len(self._jobs)}.", logging.INFO)
 
     def hear(self, job: Job, message: object) -> None:

@@ -19,7 +19,7 @@ def hashes(results: Path) -> dict[str, str]:
     """
     return {
         path.relative_to(results).as_posix(): sha256_file(path)
-        for directory in sorted(results.iterdir())
+        for directory in sorted(results.glob("[!.]*"))
         for path in _deterministic(RunPaths(directory))
     }
 

@@ -58,7 +58,8 @@ def run(suite: str | os.PathLike[str] | None = None, **options: Unpack[RunOption
             that spans a matrix takes a list.
 
     Returns:
-        The runs, bicubic among them, in the order in which they are done.
+        The runs, bicubic among them, in the order in which they are done; without those that an executor
+        has left in the queue of a batch system.
 
     Raises:
         UsageError: what is asked for cannot be.
@@ -74,7 +75,8 @@ def run(suite: str | os.PathLike[str] | None = None, **options: Unpack[RunOption
     error = most_urgent(outcome.error for outcome in outcomes if outcome.error is not None)
     if error is not None:
         raise error
-    return [load_run(outcome.run_id, results=asked.results) for outcome in outcomes]
+    done = [outcome.run_id for outcome in outcomes if outcome.queued_as is None]
+    return [load_run(run_id, results=asked.results) for run_id in done]
 
 
 @contextmanager

@@ -14,6 +14,9 @@ SCHEMA = 1
 RUN, SUMMARY = "run.json", "summary.json"
 """Names of the two files that say what a run is and how it scored."""
 
+QUEUED = "queued.json"
+"""Name of the file that says which job a run waits for."""
+
 
 def default_results() -> Path:
     """The store to use when `--results` is not given: `SRBENCH_RESULTS`, else `results/` here."""
@@ -95,6 +98,11 @@ class RunPaths:
     def lock_beat(self) -> Path:
         """The last sign of life of the one in `lock_owner`."""
         return self.directory / "run.lock.beat"
+
+    @property
+    def queued(self) -> Path:
+        """Which job of a batch system it waits for, or is done by."""
+        return self.directory / QUEUED
 
     @property
     def log(self) -> Path:

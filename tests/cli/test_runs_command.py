@@ -60,6 +60,7 @@ def test_json_has_what_scripts_need(tmp_path):
         "run": lapsrn().id,
         "name": None,
         "status": "done",
+        "job": None,
         "step": 1000,
         "budget": 1000,
         "elapsed_s": 125.25,
@@ -175,7 +176,7 @@ def test_watch_says_each_change_once_and_ends_by_ctrl_c_with_0(tmp_path):
 def test_a_screen_has_those_at_work_first_and_says_how_many_there_are_more():
     records = [
         {"run": f"run-{number}", "name": None, "status": status, "step": number, "budget": 10,
-         "elapsed_s": 1.0, "updated": f"2025-06-0{number + 1}T00:00:00+00:00", "reason": None}
+         "elapsed_s": 1.0, "updated": f"2025-06-0{number + 1}T00:00:00+00:00", "reason": None, "job": None}
         for number, status in enumerate(("done", "running", "done", "interrupted", "running"))
     ]  # fmt: skip
     console = Console(width=80, file=io.StringIO())

@@ -19,7 +19,7 @@ from small import picture_folder, settings, small_arguments, small_job, small_re
 
 from srbench.api import Outcome, Picture, hookimpl, run_apart, run_job
 from srbench.datasets import TestSet
-from srbench.errors import DatasetError, DivergedError, SrbenchError, StoppedError, UsageError
+from srbench.errors import DatasetError, DivergedError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
 from srbench.executors import process, processes, queue, slots
 from srbench.executors.causes import cause_of
@@ -34,7 +34,7 @@ from srbench.origins import Begin, jobs_from
 from srbench.plan import Request, plan
 from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
-from srbench.progress import News
+from srbench.progress import News, Said
 from srbench.registry import registry
 from srbench.store.history import append_line
 from srbench.store.layout import RunPaths
@@ -469,3 +469,23 @@ def test_a_run_apart_saves_and_ends_when_it_is_asked_to(pictures, tmp_path):
     outcome = run_apart(job, tmp_path, replace(settings(), quiet=False), stop, ask)
     assert isinstance(outcome.error, StoppedError)
     assert "on the tide; everything is saved" in str(outcome.error)
+
+
+def test_a_run_apart_does_not_wait_for_one_that_is_held(job, tmp_path):
+    with run_lock(RunPaths(tmp_path / job.spec.id)):
+        outcome = run_apart(job, tmp_path, settings(), Stop(), lambda message: None)
+    assert isinstance(outcome.error, RunLockedError)
+
+
+def test_the_view_says_once_that_a_run_is_queued_and_hears_what_it_says(job, tmp_path, capsys):
+    with View([job], tmp_path, quiet=False) as view:
+        view.queued(job, "job 7")
+        view.queued(job, "job 7")
+        assert "1 queued" in str(view.table(20).caption)
+        view.begins(job)
+        view.hear(job, News(job.spec.id, 3, 9, "loss 0.5", 1.0))
+        view.hear(job, Said(logging.WARNING, "WARNING: odd"))
+        assert list(view.table(20).columns[1].cells) == ["3/9"]
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("is queued as job 7.") == 1
+    assert f"{job.spec.id}: WARNING: odd" in said
