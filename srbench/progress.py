@@ -31,9 +31,10 @@ console = Console(stderr=True)
 class News(NamedTuple):
     """How far a piece of work is, for a process that shows the work of others.
 
-    Args:
+    Attributes:
         label: what is being done.
-        done, total: steps.
+        done: steps so far.
+        total: all steps.
         note: what the last step gave.
         left_s: seconds left at the speed so far.
         line: what is also to stay on the screen; empty: nothing.
@@ -50,7 +51,7 @@ class News(NamedTuple):
 class Said(NamedTuple):
     """A line for whoever looks on: what a run logged.
 
-    Args:
+    Attributes:
         level: as logging has it.
         line: the text.
     """

@@ -25,7 +25,9 @@ def record_loss(
     Where that was on another host, waits until its lease is stale.
 
     Args:
-        job, results, settings: as `run_job` had them.
+        job: that is lost.
+        results: the store's folder.
+        settings: how it was done.
         reason: what happened, as a sentence that names the run.
         check: called while waiting; raises to stop.
     """

@@ -140,7 +140,9 @@ def run_apart(
     """As `run_job`, in a process of its own: when that is lost, its cause is recorded and returned.
 
     Args:
-        job, results, settings: as `run_job` has them; `settings.threads` None: all that torch takes.
+        job: from `plan`.
+        results: the store's folder.
+        settings: how; `threads` None: all that torch takes.
         stop: looked at a few times a second; then the process saves and ends.
         hear: given what the run says, as it says it: things that can be pickled, which `View.hear` shows.
     """

@@ -19,7 +19,9 @@ def note_queued(
     """Note that a job of a batch system is to do a run, so that `srbench runs` shows it as queued.
 
     Args:
-        job, results, settings: as `run_job` will have them.
+        job: that was handed over.
+        results: the store's folder.
+        settings: how it will be done.
         executor: its name, as registered with `still_queued`.
         batch_job: the id of the job there.
         folder: where what the job says is kept.
