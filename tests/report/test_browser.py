@@ -115,7 +115,7 @@ def test_the_legend_and_the_axes_change_all_curves(browsed):
     assert page.evaluate("document.querySelector('#trio .plot')._fullLayout.xaxis.type") == "log"
     page.reload()
     browsed.go("curves")
-    chart.locator(".trace").first.wait_for()
+    chart.locator(".xtitle").wait_for()
     assert chart.locator(".scatterlayer .trace").count() == before - 1
     assert chart.locator(".xtitle").text_content() == "epochs"
 

@@ -20,6 +20,7 @@
           type: "scatter", mode: values.length > 60 ? "lines" : "lines+markers", name: page.plain(page.nameOf(run)),
           x: xs[axis][across()], y: values, line: { color: look.colour, dash: look.dash, width: 2 },
           marker: { size: 5, symbol: look.symbol }, connectgaps: false,
+          hovertemplate: "%{x}, %{y}<extra>%{fullData.name}</extra>", // plotly leaves out the name of a lone curve
         };
       });
       const isLoss = chart.axis.startsWith("loss");
