@@ -19,7 +19,8 @@ from srbench.errors import UsageError
 from srbench.files import sha256_text
 from srbench.spec import ComponentSpec, DatasetSpec, LossSpec, Seeds
 from srbench.tables import KEYS, records, render
-from srbench.tables.blocks import Block, Cell, build_table
+from srbench.tables.blocks import build_table
+from srbench.tables.forms import Block, Cell
 from srbench.tables.markup import escape_latex, escape_markdown
 from srbench.tables.rows import Column
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.compare import Compared, Comparison, is_psnr_alone
 from srbench.store.runs import StoredRun
-from srbench.tables.blocks import Metric, digits_of, scene_name
+from srbench.tables.forms import Metric, digits_of, scene_name
 from srbench.tables.markup import escape_markdown
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from srbench.store.runs import StoredRun
-from srbench.tables.blocks import Block, Cell, Table, build_table
+from srbench.tables.blocks import build_table
+from srbench.tables.forms import Block, Cell, Table
 from srbench.tables.rows import Column, Row
 from srbench.tables.said import STYLES
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from srbench.tables.blocks import TIE, Block, Cell, Table
+from srbench.tables.forms import TIE, Block, Cell, Table
 from srbench.tables.rows import Column
 
 _LATEX = {

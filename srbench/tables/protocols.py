@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srbench.files import canonical_json
 from srbench.store.runs import StoredRun
-from srbench.tables.blocks import scene_name
+from srbench.tables.forms import scene_name
 from srbench.tables.labels import value_text
 from srbench.tables.rows import Column, rows_of
 

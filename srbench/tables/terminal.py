@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from srbench.tables.blocks import TIE, Block, Cell, Metric, Table
+from srbench.tables.forms import TIE, Block, Cell, Metric, Table
 from srbench.tables.rows import Column
 
 _RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")

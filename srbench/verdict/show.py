@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srbench.metrics.verdict import MISPLACED, mark
-from srbench.tables.blocks import scene_name
+from srbench.tables.forms import scene_name
 from srbench.tables.rows import Column
 from srbench.tables.said import CHANNELS, STYLES
 from srbench.verdict import Scene, Story

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from srbench.errors import UsageError
 from srbench.store.runs import StoredRun
-from srbench.tables.blocks import Block, Metric, build_table, scene_name
+from srbench.tables.blocks import build_table
+from srbench.tables.forms import Block, Metric, scene_name
 from srbench.tables.rows import Column, Row, is_named
 
 ACROSS = "psnr"
