@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srbench.cli.options import Results
+from srbench.cli.options import Results, Step
 from srbench.errors import CheckpointError, NewerError, SrbenchError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -91,14 +91,7 @@ def verify(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or its beginning.")],
-    step: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|best",
-            help="Which checkpoint: a step, or best for the best validation. Default: the newest sound one, "
-            "which tables show.",
-        ),
-    ] = None,
+    step: Step = None,
     output: Annotated[
         Path | None,
         typer.Option(

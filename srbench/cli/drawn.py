@@ -110,12 +110,13 @@ def write(file: Path, figure: "Figure", dpi: int, notes: Sequence[str], *, damag
     Raises:
         StoreError: it cannot be written.
     """
-    from srbench.plots.style import save
+    from srbench.plots.style import WIDTHS, save
 
     save(file, figure, dpi)
-    height = figure.get_size_inches()[1]
+    across, height = figure.get_size_inches()
     if height > _PAGE_HEIGHT:
-        notes = [*notes, f"It is {height:.1f} inches high, more than a page is: --width page, or less on it."]
+        way = "--width page, or less on it" if across < WIDTHS["page"] else "put less on it"
+        notes = [*notes, f"It is {height:.1f} inches high, more than a page is: {way}."]
     for note in dict.fromkeys(notes):
         typer.echo(note, err=True)
     typer.echo(f"The figure is in {file}.", err=True)

@@ -14,6 +14,15 @@ Results = Annotated[
     Path | None,
     typer.Option("--results", metavar="DIR", help="The store. Default: SRBENCH_RESULTS, else results/ here."),
 ]
+Step = Annotated[
+    str | None,
+    typer.Option(
+        "--step",
+        metavar="N|best",
+        help="Which checkpoint: a step, or best for the best validation. Default: the newest sound one, "
+        "which tables show.",
+    ),
+]
 Test = Annotated[
     list[str] | None,
     typer.Option(

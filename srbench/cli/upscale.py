@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from srbench.cli.options import Device, Results
+from srbench.cli.options import Device, Results, Step
 from srbench.errors import UsageError
 
 
@@ -32,14 +32,7 @@ def upscale(
             help="Replace files that lie where results are to be. Without it they stay as they are.",
         ),
     ] = False,
-    step: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|best",
-            help="Which checkpoint: a step, or best for the best validation. Default: the newest sound one, "
-            "which tables show.",
-        ),
-    ] = None,
+    step: Step = None,
     self_ensemble: Annotated[
         bool,
         typer.Option(

@@ -82,11 +82,12 @@ def draw(
                 axes.set_axis_off()
             if at_row == 0:
                 axes.set_title(_title(measure, scale))
-            if at_row == len(rows) - 1:
-                axes.set_xlabel(over)
-        grid[at_row][0].set_ylabel(
-            plane, fontweight="bold", rotation=0, ha="right", va="center", labelpad=_AWAY
-        )
+        drawn = [axes for axes in grid[at_row] if axes.axison]
+        drawn[0].set_ylabel(plane, fontweight="bold", rotation=0, ha="right", va="center", labelpad=_AWAY)
+    for column_axes in grid.T:
+        lowest = [axes for axes in column_axes if axes.axison][-1]
+        lowest.set_xlabel(over)
+        lowest.tick_params(labelbottom=True)
     return figure, [*found.notes, *notes]
 
 

@@ -1,5 +1,6 @@
 """Picture files → larger picture files, one after another: a fault of one does not stop the others."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from rich.markup import escape
 
 from srbench.errors import SrbenchError, StoppedError, StoreError
-from srbench.files import canonical_json, sha256_file
+from srbench.files import sha256_file
 from srbench.memory import is_out_of_memory
 from srbench.progress import steps
 from srbench.upscale.enlarge import Enlarger, Steps
@@ -96,7 +97,8 @@ def _make(
         raise task.error
     place = named(task.source)
     picture = read_raster(task.source, lambda height, width: enlarger.check_room(height, width, place))
-    mark = canonical_json({**made_by, "picture": sha256_file(task.source)})
+    # ASCII, as PNG's text is: names of plugins, and so of runs, may have any letters.
+    mark = json.dumps({**made_by, "picture": sha256_file(task.source)}, sort_keys=True, separators=(",", ":"))
     if not overwrite and os.path.lexists(task.target):
         if mark_of(task.target) == mark:
             return False

@@ -122,6 +122,8 @@ def test_a_figure_higher_than_a_page_is_told(tmp_path, monkeypatch, capsys):
     assert re.search(
         r"It is 1\d\.\d inches high, more than a page is: --width page, or less on it\.", said(capsys)
     )
+    assert plot("pd", tmp_path / "one.png", tmp_path, monkeypatch, "--dpi", "50", "--width", "page") == 0
+    assert re.search(r"It is 1\d\.\d inches high, more than a page is: put less on it\.", said(capsys))
     assert plot("pd", tmp_path / "one.png", tmp_path, monkeypatch, "--dpi", "50", "--test", "a") == 0
     assert "inches high" not in said(capsys)
 

@@ -1,7 +1,7 @@
 """Curves as a figure: the classic trio a channel, on real numbers, legible, and what cannot be drawn."""
 
 import pytest
-from legible import check
+from legible import check, drawn_texts
 from stored import bicubic, lapsrn, runs_in, store
 
 from srbench.errors import UsageError
@@ -79,6 +79,20 @@ def test_the_loss_of_networks_that_see_rgb_stands_with_luma(tmp_path):
     assert [one.get_ylabel() for one in figure.axes[::3]] == ["y"]
     assert list(figure.axes[0].lines[0].get_ydata()) == [0.2]
     assert any("networks that see RGB" in text.get_text().replace("\n", " ") for text in figure.texts)
+
+
+def test_a_row_without_losses_has_its_name_and_a_column_its_numbers(tmp_path):
+    """Networks of r, g and b have PSNR on luma, and no loss there."""
+    paths = store(tmp_path, lapsrn())
+    for step in (10, 20):
+        append_line(paths.history, history(step, 0, "rgby", dict.fromkeys("rgb", 0.2)))
+    figure, _ = drawn(tmp_path, planes=["r", "y"])
+    shown = {text.get_text() for text, _ in drawn_texts(figure)}
+    assert {"r", "y"} <= shown
+    loss, *_, last = figure.axes
+    assert loss.get_xlabel() == last.get_xlabel() == "steps"
+    assert loss.xaxis.get_major_ticks()[0].label1.get_visible()
+    check(figure)
 
 
 def test_losses_of_very_different_size_have_a_logarithmic_axis(tmp_path):

@@ -125,6 +125,17 @@ def test_reach_of_what_looks_at_everything_has_an_end():
     assert reach(upscaler({"rgb": Mean()})) == FURTHEST
 
 
+def test_reach_of_what_is_faint_in_each_pixel_and_much_in_all_has_an_end_too():
+    """One pixel of a window moves a mean by less than is noticed; tiles would differ by whole levels."""
+
+    class Faint(Mean):
+        def forward(self, x):
+            large = x.repeat_interleave(2, -1).repeat_interleave(2, -2)
+            return large + 0.01 * (super().forward(x) - large)
+
+    assert reach(upscaler({"rgb": Faint()})) == FURTHEST
+
+
 def test_reach_of_bicubic_is_two_pixels():
     model = registry().find("model", "bicubic").make(planes=3, scale=2)
     assert reach(upscaler({"rgb": model})) == 2

@@ -5,11 +5,18 @@ import io
 import numpy as np
 import pytest
 import tifffile
+import torch
 from odd import PHOTOGRAPH, bicubic, chunk, cmyk_profile, header, png, read_deep
 from PIL import Image, ImageCms
 from small import srbench
 from stored import bicubic as baseline
 from stored import store
+
+from srbench.predict import NetworkUpscaler
+from srbench.registry import registry
+from srbench.upscale import upscale_files
+from srbench.upscale.enlarge import Enlarger
+from srbench.upscale.naming import Task
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +104,24 @@ def test_grey_stays_grey(upscale, tmp_path):
     grey = PHOTOGRAPH[..., 1]
     made = pixels(upscale(saved(tmp_path / "a.jpg", Image.fromarray(grey), quality=100)), "L")
     assert np.abs(made - bicubic(grey)).max() <= 3  # JPEG's own error
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("run", ["größe-x2-0", "超解像-x2-0"])
+def test_what_a_run_of_any_name_made_is_known_again(tmp_path, depth, run):
+    source, target = tmp_path / "a.png", tmp_path / "a_x2.png"
+    Image.fromarray(np.zeros((4, 4), f"uint{depth}")).save(source)
+    model = registry().find("model", "bicubic").make(planes=3, scale=2)
+    enlarger = Enlarger(NetworkUpscaler({"rgb": model}, "rgb", 2, 1, True, torch.device("cpu")), run)
+
+    def upscaled():
+        tasks = [Task(source, target)]
+        (done,) = upscale_files(enlarger, tasks, {"run": run}, lambda: None, quiet=True)
+        assert done.error is None
+        return done.is_new
+
+    assert upscaled()
+    assert not upscaled()
 
 
 def test_grey_of_16_bits_is_not_cut_to_8_on_the_way(upscale, tmp_path):
