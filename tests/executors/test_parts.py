@@ -17,7 +17,7 @@ import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
 
-from srbench.api import Outcome, Picture, hookimpl, run_apart, run_job
+from srbench.api import Outcome, Picture, hookimpl, record_loss, run_apart, run_job
 from srbench.datasets import TestSet
 from srbench.errors import DatasetError, DivergedError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
@@ -456,6 +456,16 @@ def test_a_run_apart_that_is_killed_is_recorded_with_its_cause(pictures, tmp_pat
     assert "was killed (SIGKILL)" in str(outcome.error)
     record = read_record(RunPaths(tmp_path / job.spec.id))
     assert (record.status, record.reason) == ("failed", str(outcome.error))
+
+
+def test_a_run_whose_process_is_lost_after_it_was_done_stays_done(job, tmp_path):
+    """Killed in a plugin's run_finished, say, or before the command had heard of it."""
+    assert run_job(job, tmp_path, settings(), Stop()).error is None
+    outcome = record_loss(job, tmp_path, settings(), "it was lost")
+    assert str(outcome.error) == "it was lost"
+    record = read_record(RunPaths(tmp_path / job.spec.id))
+    assert (record.status, record.reason) == ("done", None)
+    assert not run_job(job, tmp_path, settings(), Stop()).did_anything
 
 
 def test_a_run_apart_saves_and_ends_when_it_is_asked_to(pictures, tmp_path):
