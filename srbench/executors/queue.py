@@ -64,7 +64,7 @@ class Queue:
                     self._begin()
                 elif not asked:
                     asked = True
-                    for job in self._workers.ask_to_stop(self._stop.reason or "Ctrl-C"):
+                    for job in self._workers.ask_to_stop(self._why):
                         self._begun.remove(job.spec.id)
                         self._waiting.append(job)
                 for job, outcome in self._workers.listen():
@@ -77,17 +77,26 @@ class Queue:
             self._outcomes[left[0].spec.id] = Outcome(
                 left[0].spec.id,
                 StoppedError(
-                    f"Stopped on {self._stop.reason or 'the stop of a run'}; {len(left)} "
-                    f"{'run is' if len(left) == 1 else 'runs are'} left. Run the same command to go on."
+                    f"Stopped on {self._why}; {len(left)} {'run is' if len(left) == 1 else 'runs are'} left. "
+                    "Run the same command to go on."
                 ),
             )
         return [self._outcomes[run_id] for run_id in self._order if run_id in self._outcomes]
 
     @property
     def _is_stopping(self) -> bool:
-        return self._stop.reason is not None or any(
-            isinstance(one.error, StoppedError) for one in self._outcomes.values()
+        """Whether all are to stop. Of runs with a time limit the first to stop tells: its save takes a while.
+
+        Without one, a run that stops was asked alone, by a signal to its process, and the others go on.
+        """
+        return self._stop.reason is not None or (
+            self._stop.max_time_s is not None
+            and any(isinstance(one.error, StoppedError) for one in self._outcomes.values())
         )
+
+    @property
+    def _why(self) -> str:
+        return self._stop.reason or "the stop of another run"
 
     def _begin(self) -> None:
         """Begin what there is room for."""

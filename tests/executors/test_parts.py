@@ -336,6 +336,42 @@ def test_a_stop_before_anything_has_begun_is_one_error_for_all(pictures, tmp_pat
     assert "Stopped on SIGTERM; 3 runs are left" in str(outcome.error)
 
 
+class OneByOne:
+    """Workers of one job at a time, which ends at once with the next of the errors."""
+
+    def __init__(self, *errors):
+        self.errors, self.at_work = [*errors], []
+
+    @property
+    def has_room(self):
+        return not self.at_work
+
+    def begin(self, job):
+        self.at_work.append(job)
+
+    def ask_to_stop(self, reason):
+        return ()
+
+    def listen(self):
+        return [(self.at_work.pop(), Outcome("", self.errors.pop(0)))] if self.at_work else []
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("max_time_s", "left"), [(None, 0), (3600.0, 1)])
+def test_a_run_that_is_asked_to_stop_alone_stops_no_other(pictures, tmp_path, max_time_s, left):
+    """Who watches memory sends SIGTERM to one process. Ahead of a time limit, the first speaks for all."""
+    jobs = plan(small_request(pictures, losses=("l1",), channels=("y",)))
+    workers, view = OneByOne(StoppedError("by SIGTERM"), None), View(jobs, tmp_path, quiet=True)
+    outcomes = Queue(jobs, tmp_path, settings(), workers, Stop(max_time_s), view).work()
+    assert str(outcomes[0].error) == "by SIGTERM"
+    if left:
+        assert "the stop of another run; 1 run is left" in str(outcomes[1].error)
+    else:
+        assert outcomes[1].error is None
+
+
 def test_an_error_that_nobody_foresaw_ends_one_run_and_no_other(pictures, tmp_path):
     """Before training begins, too: here over what run.json says of the model's provider."""
     first, second = (
