@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 import types
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -427,6 +428,25 @@ def test_an_executor_that_cannot_be_is_told_before_anything_is_written(
     assert not results.exists()
 
 
+@contextmanager
+def registered(name, executor):
+    """An executor of a plugin, while the context lasts."""
+
+    @hookimpl
+    def register_executors(register):
+        register(name, executor)
+
+    made = types.ModuleType(name)
+    made.register_executors = register_executors
+    host().add(made, Plugin(name, f"{name}-dist", "1.0"))
+    registry.cache_clear()
+    try:
+        yield
+    finally:
+        host().manager.unregister(made)
+        registry.cache_clear()
+
+
 def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
     pictures, tmp_path, monkeypatch, capsys
 ):
@@ -443,23 +463,33 @@ def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
                 for number, job in enumerate(jobs)
             ]
 
-    @hookimpl
-    def register_executors(register):
-        register("notebook", Notebook)
-
-    made = types.ModuleType("notebook")
-    made.register_executors = register_executors
-    host().add(made, Plugin("notebook", "notebook-dist", "1.0"))
-    registry.cache_clear()
-    try:
+    with registered("notebook", Notebook):
         typed = ["--executor", "notebook:page=7", "--device", "cpu"]
         assert srbench(small_arguments(pictures, tmp_path / "results", *typed), monkeypatch) == 75
-    finally:
-        host().manager.unregister(made)
-        registry.cache_clear()
     assert seen == {"jobs": ["bicubic", "lapsrn"], "page": 7, "device": "cpu"}
     assert "later" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda jobs: None, "The executor Mute returned None, and is to return"),
+        (lambda jobs: [True for _ in jobs], "returned [True, True]"),
+        (lambda jobs: [Outcome(jobs[0].spec.id)], "has not said what became of 1 of 2 runs (lapsrn-"),
+    ],
+)
+def test_an_executor_that_does_not_say_what_became_of_a_run_does_not_end_well(
+    pictures, tmp_path, monkeypatch, capsys, returned, said
+):
+    class Mute:
+        def execute(self, jobs, results, settings, stop):
+            return returned(jobs)
+
+    with registered("mute", Mute):
+        typed = ["--executor", "mute", "--device", "cpu"]
+        assert srbench(small_arguments(pictures, tmp_path / "results", *typed), monkeypatch) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_where_a_run_is_done_is_no_part_of_what_it_is(job):
