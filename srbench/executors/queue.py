@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from srbench.errors import RunLockedError, SrbenchError, StoppedError, StoreError, UsageError
@@ -13,7 +12,7 @@ from srbench.executors.view import View
 from srbench.plan import Job
 from srbench.store.layout import RunPaths
 from srbench.store.lock import is_locked, remove_if_empty
-from srbench.store.runs import now, read_record
+from srbench.store.runs import RunRecord, read_record
 from srbench.train.stop import Stop
 
 _LOOK_AT_TAKEN_EVERY_S = 2.0
@@ -52,7 +51,7 @@ class Queue:
         self._taken: list[Job] = []
         self._begun: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
-        self._began = now()
+        self._failed_before = {job.spec.id: _failed_at(self._paths(job)) for job in jobs}
         self._looked = 0.0
 
     def work(self) -> list[Outcome]:
@@ -131,10 +130,8 @@ class Queue:
     def _failed_elsewhere(self, paths: RunPaths) -> SrbenchError | None:
         """That another process failed at this run meanwhile: it would fail here too."""
         record = read_record(paths)
-        if record is None or record.status != "failed":
-            return None
-        updated = record.provenance.get("updated", "")
-        if not updated or datetime.fromisoformat(updated) <= datetime.fromisoformat(self._began):
+        # Two readings of one file: when it was written, by the clock of its host, says nothing here.
+        if record is None or _time_of_failure(record) in (None, self._failed_before[paths.id]):
             return None
         return SrbenchError(record.reason or f"{paths.id} failed in another process.")
 
@@ -164,3 +161,16 @@ class Queue:
 
     def _paths(self, job: Job) -> RunPaths:
         return RunPaths(self._results / job.spec.id)
+
+
+def _failed_at(paths: RunPaths) -> str | None:
+    try:
+        record = read_record(paths)
+    except SrbenchError:  # said when its turn comes
+        return None
+    return None if record is None else _time_of_failure(record)
+
+
+def _time_of_failure(record: RunRecord) -> str | None:
+    """When a run failed, by the clock of the host where it did; None: it has not."""
+    return str(record.provenance.get("updated", "")) if record.status == "failed" else None

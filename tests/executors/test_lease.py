@@ -72,6 +72,12 @@ def test_one_that_is_long_dead_by_any_clock_is_not_waited_for(paths):
     assert seconds_to_hold(paths) < 0.4
 
 
+def test_the_run_of_a_dead_host_whose_clock_was_ahead_is_taken_over_too(paths):
+    left_by(paths, seconds_ago=-3600)
+    assert not is_locked(paths)  # a queue that saw it as held would wait for an hour
+    assert lease.STALE_S <= seconds_to_hold(paths) < 5
+
+
 def test_one_that_died_on_this_host_is_not_waited_for(paths):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

@@ -22,7 +22,7 @@ from srbench.api import Outcome, Picture, hookimpl, record_loss, run_apart, run_
 from srbench.datasets import TestSet
 from srbench.errors import DatasetError, DivergedError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
-from srbench.executors import process, processes, queue, slots
+from srbench.executors import process, processes, slots
 from srbench.executors.causes import cause_of
 from srbench.executors.local import execute
 from srbench.executors.machine import Machine
@@ -38,6 +38,7 @@ from srbench.plugins import Plugin, host
 from srbench.progress import News, Said
 from srbench.registry import registry
 from srbench.store.history import append_line
+from srbench.store import runs
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, read_record, write_record
@@ -310,22 +311,28 @@ class NoProcess:
         raise AssertionError("begun")
 
 
-def work(jobs, results, stop=None):
+def made_queue(jobs, results, stop=None):
     view, stop = View(jobs, results, quiet=True), stop or Stop()
     workers = Processes(results, settings(), [Slot("cpu", 1)], stop, view.begins, view.hear)
-    return Queue(jobs, results, settings(), workers, stop, view).work()
+    return Queue(jobs, results, settings(), workers, stop, view)
+
+
+def work(jobs, results, stop=None):
+    return made_queue(jobs, results, stop).work()
 
 
 def test_a_run_that_failed_elsewhere_meanwhile_is_not_tried_again(job, tmp_path, monkeypatch):
+    """Meanwhile is since the queue was made, whatever the clock of the host says on which it failed."""
     monkeypatch.setattr(processes, "RunProcess", NoProcess)
-    monkeypatch.setattr(queue, "now", lambda: "2020-01-01T00:00:00+00:00")  # when the queue began
     paths = RunPaths(tmp_path / job.spec.id)
-    write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
-    (outcome,) = work([job], tmp_path)
-    assert str(outcome.error) == "it was too hot"
-    monkeypatch.setattr(queue, "now", lambda: "2999-01-01T00:00:00+00:00")
-    with pytest.raises(AssertionError, match="begun"):
-        work([job], tmp_path)
+    for year in ("2020", "2999"):
+        monkeypatch.setattr(runs, "now", lambda year=year: f"{year}-01-01T00:00:00+00:00")
+        made = made_queue([job], tmp_path)
+        write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
+        (outcome,) = made.work()
+        assert str(outcome.error) == "it was too hot"
+        with pytest.raises(AssertionError, match="begun"):
+            work([job], tmp_path)
 
 
 def test_a_stop_before_anything_has_begun_is_one_error_for_all(pictures, tmp_path):
