@@ -67,8 +67,8 @@ def _check_told(jobs: "Sequence[Job]", outcomes: "Sequence[Outcome]", executor: 
     if silent and not any(isinstance(one.error, StoppedError) for one in outcomes):
         raise PluginError(
             f"The executor {executor} has not said what became of {len(silent)} of {len(jobs)} runs "
-            f"({silent[0]}{', …' if silent[1:] else ''}). srbench runs shows what is stored of them; the same "
-            "command with --executor local does what is missing."
+            f"({silent[0]}{', …' if silent[1:] else ''}). srbench runs shows what is stored of them; the "
+            "same command with --executor local does what is missing."
         )
 
 

@@ -37,8 +37,8 @@ from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
 from srbench.progress import News, Said
 from srbench.registry import registry
-from srbench.store.history import append_line
 from srbench.store import runs
+from srbench.store.history import append_line
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
 from srbench.store.runs import RunRecord, read_record, write_record
