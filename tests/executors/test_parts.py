@@ -393,6 +393,22 @@ def test_an_error_that_nobody_foresaw_ends_one_run_and_no_other(pictures, tmp_pa
     assert done.error is None
 
 
+def test_a_process_that_was_taken_for_dead_does_not_mark_the_run_as_failed(pictures, tmp_path):
+    """Suspended past its lease, and met by an error when it goes on: another host trains that run now."""
+    job = small_job(pictures, channels=("y",), settings={"lr": 1e30})
+    paths = RunPaths(tmp_path / job.spec.id)
+
+    def taken_over():
+        paths.lock_owner.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": runs.now()}))
+
+    outcome = run_job(job, tmp_path, settings(), Stop(), held=taken_over)
+    assert isinstance(outcome.error, RunLockedError)
+    assert "was taken over by process 7 on elsewhere" in str(outcome.error)
+    assert read_record(paths).status == "running"
+    paths.lock_owner.unlink()
+    assert isinstance(run_job(job, tmp_path, settings(), Stop()).error, DivergedError)
+
+
 def test_a_baseline_that_another_process_scores_is_waited_for(pictures, tmp_path):
     jobs = plan(small_request(pictures, channels=("y",), budget=Budget(steps=2)))
     paths = RunPaths(tmp_path / jobs[0].spec.id)
