@@ -30,10 +30,9 @@ from srbench.plan import Job
 from srbench.progress import News, Said, send_news
 from srbench.store.layout import RunPaths
 from srbench.store.runs import now
-from srbench.train.stop import Stop
+from srbench.train.stop import SIGNALS, Stop
 from srbench.train.together import end_with_parent, without_main
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _MOST_BYTES = 1 << 20
 """A log that has grown past this is cut to its last half."""
 _TIDY_EVERY_S = 5.0
@@ -136,10 +135,10 @@ def _context() -> multiprocessing.context.ForkServerContext:
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Servers inherit what is blocked, and a signal to the whole group must not end them before the runs."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         resource_tracker.ensure_running()  # it lets signals through again, so it comes first
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         forkserver.ensure_running()
         yield
     finally:
@@ -177,7 +176,7 @@ def _work(channel: Connection, task: _Task) -> None:
     threading.Thread(target=line.attend, args=(stop,), daemon=True).start()
     with stop.listening():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         outcome = run_job(_whole(task), task.results, task.settings, stop, held=line.open_log)
     line.send(outcome)
 
