@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
@@ -545,6 +546,23 @@ def test_a_run_apart_that_is_killed_is_recorded_with_its_cause(pictures, tmp_pat
     assert "was killed (SIGKILL)" in str(outcome.error)
     record = read_record(RunPaths(tmp_path / job.spec.id))
     assert (record.status, record.reason) == ("failed", str(outcome.error))
+
+
+def test_a_run_whose_server_is_killed_does_not_train_on_unseen(pictures, tmp_path):
+    """Nobody hears any more how its process ends: it is ended, told, and its run is free."""
+    (job,) = [small_job(pictures, channels=("y",), budget=Budget(steps=100_000))]
+    killed = []
+
+    def kill_the_server(message):
+        holder = RunPaths(tmp_path / job.spec.id).lock_owner
+        if not killed and holder.exists():
+            killed.append(psutil.Process(json.loads(holder.read_text())["pid"]))
+            killed[0].parent().kill()
+
+    outcome = run_apart(job, tmp_path, settings(), Stop(), kill_the_server)
+    assert "was lost, and how is not known" in str(outcome.error)
+    assert not killed[0].is_running() or killed[0].status() == psutil.STATUS_ZOMBIE
+    assert read_record(RunPaths(tmp_path / job.spec.id)).status == "failed"
 
 
 def test_a_run_whose_process_is_lost_after_it_was_done_stays_done(job, tmp_path):
