@@ -20,9 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from resume_torture import pictures
-
-from srbench.prove.hashes import hashes
+from serial_pass import against_serial_pass, matrix
 
 _PATIENCE_S = 1200.0
 
@@ -64,15 +62,7 @@ def lose_a_node(seeds: int, steps: int, folder: Path) -> Lost:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
-    line = [
-        sys.executable, "-m", "srbench", "run", "--model", "lapsrn:features=4,depth=1",
-        "--loss", "charbonnier,l1", "--channels", "y", "--dataset", pictures(folder / "pictures"),
-        "--batch", "4", "--patch", "16", "--precision", "fp32", "--metric", "psnr",
-        "--steps", str(steps), "--eval-every", str(max(steps // 4, 1)), "--save-every", "0.2",
-        "--device", "cpu",
-    ]  # fmt: skip
-    for seed in range(seeds):
-        line += ["--seed", str(seed)]
+    options = matrix(seeds, steps, folder)
     total = 2 * seeds + 1
     store, serial = folder / "ray", folder / "serial"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -83,8 +73,12 @@ def lose_a_node(seeds: int, steps: int, folder: Path) -> Lost:
         raylet = psutil.Process(victim.all_processes["raylet"][0].process.pid)
         began = time.monotonic()
         command = subprocess.Popen(
-            [*line, "--results", str(store), "--executor", f"ray:address={cluster.address}"], env=environment
-        )
+            [
+                sys.executable, "-m", "srbench", "run", *options, "--results", str(store),
+                "--executor", f"ray:address={cluster.address}",
+            ],
+            env=environment,
+        )  # fmt: skip
         moved: dict[str, int] = {}
         while command.poll() is None and time.monotonic() - began < _PATIENCE_S and not moved:
             time.sleep(0.05)
@@ -98,12 +92,9 @@ def lose_a_node(seeds: int, steps: int, folder: Path) -> Lost:
         seconds = time.monotonic() - began
     finally:
         cluster.shutdown()
-    began = time.monotonic()
-    subprocess.run([*line, "--results", str(serial)], env=environment, check=True, stderr=subprocess.DEVNULL)
-    mine, theirs = hashes(store), hashes(serial)
-    unequal = [name for name in sorted(mine.keys() | theirs.keys()) if mine.get(name) != theirs.get(name)]
+    found = against_serial_pass(options, store, serial, environment)
     moved = {run: step for run, step in moved.items() if _processes(store / run) > 1}
-    return Lost(code, (done, total), moved, len(theirs), unequal, (seconds, time.monotonic() - began))
+    return Lost(code, (done, total), moved, found.files, found.unequal, (seconds, found.seconds))
 
 
 def _done(store: Path) -> int:

@@ -24,9 +24,8 @@ from pathlib import Path
 
 import noting
 import psutil
-from resume_torture import install, pictures
-
-from srbench.prove.hashes import hashes
+from resume_torture import install
+from serial_pass import against_serial_pass, matrix
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,16 @@ def share(commands: int, seeds: int, steps: int, kills: int, every_s: float, fol
         folder: for all that is written.
     """
     install(folder / "plugins", "noting", noting.SOURCE.read_text())
-    line = [
-        sys.executable, "-m", "srbench", "-q", "run", "--model", "lapsrn:features=4,depth=1",
-        "--loss", "charbonnier,l1", "--channels", "y", "--dataset", pictures(folder / "pictures"),
-        "--batch", "4", "--patch", "16", "--precision", "fp32", "--metric", "psnr",
-        "--steps", str(steps), "--eval-every", str(max(steps // 4, 1)), "--save-every", "0.2",
-    ]  # fmt: skip
-    for seed in range(seeds):
-        line += ["--seed", str(seed)]
+    options = matrix(seeds, steps, folder)
     draw = random.Random(0)
     store, notes = folder / "shared", folder / "notes"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NOTES": str(notes)}
 
     def begin() -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*line, "--results", str(store)], env=environment, stderr=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-m", "srbench", "-q", "run", *options, "--results", str(store)],
+            env=environment, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
     began = time.monotonic()
     working = [begin() for _ in range(commands)]
@@ -125,15 +118,11 @@ def share(commands: int, seeds: int, steps: int, kills: int, every_s: float, fol
         handed_over += len(turns) > 1
         if len(turns) > len(set(turns)):  # one came back to a run that another had begun to train
             at_once.append(run)
-    serial = folder / "serial"
-    began = time.monotonic()
     alone = {**environment, "NOTES": str(folder / "alone")}
-    subprocess.run([*line, "--results", str(serial)], env=alone, check=True)
-    mine, theirs = hashes(store), hashes(serial)
-    unequal = [name for name in sorted(mine.keys() | theirs.keys()) if mine.get(name) != theirs.get(name)]
+    compared = against_serial_pass(options, store, folder / "serial", alone)
     return Shared(
         2 * seeds + 1, finished, sum(what == "failed" for what, _, _ in told), handed_over, at_once, killed,
-        codes, len(theirs), unequal, (shared_s, time.monotonic() - began),
+        codes, compared.files, compared.unequal, (shared_s, compared.seconds),
     )  # fmt: skip
 
 

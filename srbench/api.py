@@ -35,6 +35,7 @@ from srbench.types import (
 )
 
 if TYPE_CHECKING:
+    from srbench.executors.causes import last_words
     from srbench.executors.contract import Executor, Outcome, Settings, Workers
     from srbench.executors.local import run_job
     from srbench.executors.losses import record_loss
@@ -100,6 +101,7 @@ __all__ = [
     "hookimpl",
     "is_held",
     "is_offline",
+    "last_words",
     "lpips_distance",
     "lpips_facts",
     "note_queued",
@@ -129,6 +131,7 @@ _LAZY = {
     "forget_queued": "srbench.executors.waiting:forget_queued",
     "is_held": "srbench.executors.waiting:is_held",
     "is_offline": "srbench.images.download:is_offline",
+    "last_words": "srbench.executors.causes:last_words",
     "lpips_distance": "srbench.metrics.lpips:lpips_distance",
     "lpips_facts": "srbench.metrics.lpips:facts",
     "note_queued": "srbench.executors.waiting:note_queued",

@@ -1,6 +1,7 @@
 """What a person sees while long work goes on: a bar on a terminal, a line now and then elsewhere."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,19 @@ _log = logging.getLogger(__name__)
 _LINE_EVERY_S = 30.0
 _NEWS_EVERY_S = 0.25
 
-console = Console(stderr=True)
+
+class _Screen(Console):
+    """What is said of work; where nobody reads it any more (`2>&1 | head`), the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from here on, nor let anybody else in this process meet the closed pipe."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+
+
+console = _Screen(stderr=True)
 """Everything that is not a result goes here: stdout is for results."""
 
 

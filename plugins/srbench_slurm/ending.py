@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-_LAST_LINES = 8
-_LAST_BYTES = 1 << 14
+from srbench.api import last_words
+
 _SHELL = 128
 """What a shell adds to the number of the signal that ended its command."""
 _STATES = {
@@ -25,8 +25,7 @@ def told(ended: Mapping[str, str], log: Path) -> str:
         ended: some of `JobState`, `Reason`, `ExitCode` (`code:signal`), as Slurm has them.
         log: what the job wrote; may be missing.
     """
-    said = _end_of(log)
-    return _cause(ended) + (f" Its last words, from {log}:\n{said}" if said else "")
+    return _cause(ended) + last_words(log, str(log))
 
 
 def _cause(ended: Mapping[str, str]) -> str:
@@ -46,13 +45,3 @@ def _cause(ended: Mapping[str, str]) -> str:
     reason = ended.get("Reason", "None")
     more = "" if reason in ("None", "NonZeroExitCode") else f", {reason}"
     return f"ended with exit code {code or 'unknown'} ({state}{more})."
-
-
-def _end_of(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(file.seek(0, 2) - _LAST_BYTES, 0))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(f"  {line.rstrip()}" for line in lines[-_LAST_LINES:] if line.strip())

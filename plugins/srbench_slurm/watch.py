@@ -249,5 +249,11 @@ class Watch:
         """Have what is at work save and end, and cancel what has not begun."""
         for one in self._sent:
             one.is_stopping = True
-            stop_path(one.folder, one.job.spec.id).write_text(reason + "\n", encoding="utf-8")
+            try:
+                stop_path(one.folder, one.job.spec.id).write_text(reason + "\n", encoding="utf-8")
+            except OSError as error:  # the others stop all the same
+                self.view.say(
+                    one.job, f"{self.machines.name} job {one.id} cannot be told to stop ({error}). What "
+                    f"waits is cancelled; scancel {one.id} stops it if it is at work.", logging.WARNING,
+                )  # fmt: skip
         self.machines.cancel_waiting(one.id for one in self._sent)

@@ -102,9 +102,13 @@ class Ear:
         """What was said since the last time."""
         if self._size() <= self._offset:
             return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            content = file.read()
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except OSError as error:  # gone meanwhile, or its disk is ill: the run goes on without being heard
+            _log.debug("%s: %s", self._path, error)
+            return
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.splitlines():

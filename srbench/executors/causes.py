@@ -22,8 +22,29 @@ def cause_of(code: int | None, log: Path) -> str:
         code: of its exit; negative: the signal that ended it; None: not known.
         log: what it said; may be missing.
     """
-    said = _end_of(log)
-    return _told(code) + (f" Its last words, from {log.name}:\n{said}" if said else "")
+    return _told(code) + last_words(log, log.name)
+
+
+def last_words(log: Path, name: str) -> str:
+    """The end of a log, as a sentence that names it and lines below; empty where nothing was said.
+
+    Of a crash that Python saw, its beginning is told, which says what was at work.
+
+    Args:
+        log: of a process that is gone; may be missing.
+        name: what people are to find it by.
+    """
+    try:
+        with log.open("rb") as file:
+            file.seek(max(file.seek(0, 2) - _LAST_BYTES, 0))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    # Python's word on a crash begins with what was at work; what follows is of less and less use.
+    crash = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    end = lines[crash[-1] :][:_LAST_LINES] if crash else lines[-_LAST_LINES:]
+    said = "\n".join(f"  {line.rstrip()[:_WIDEST]}" for line in end if line.strip())
+    return said and f" Its last words, from {name}:\n{said}"
 
 
 def _told(code: int | None) -> str:
@@ -53,16 +74,3 @@ def _told(code: int | None) -> str:
         what = _CRASHES[signal.Signals(number)]
         return f"crashed ({name}): {what}. That is a fault in native code, of a library or a plugin."
     return f"was ended by {name}."
-
-
-def _end_of(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(file.seek(0, 2) - _LAST_BYTES, 0))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    # Python's word on a crash begins with what was at work; what follows is of less and less use.
-    crash = [number for number, line in enumerate(lines) if line.startswith("Fatal Python error")]
-    end = lines[crash[-1] :][:_LAST_LINES] if crash else lines[-_LAST_LINES:]
-    return "\n".join(f"  {line.rstrip()[:_WIDEST]}" for line in end if line.strip())

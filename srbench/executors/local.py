@@ -26,7 +26,7 @@ from srbench.providers import check_providers, providers, warn_of_versions
 from srbench.registry import registry
 from srbench.spec import RunSpec
 from srbench.store.layout import RunPaths
-from srbench.store.lock import run_lock
+from srbench.store.lock import check_held, run_lock
 from srbench.store.runs import RunRecord, Status, StoredRun, now, read_record, write_record
 from srbench.train.device import (
     apply_engine,
@@ -228,9 +228,14 @@ def _has_reached(job: Job, record: RunRecord, paths: RunPaths, patience: int | N
 
 
 def _close(paths: RunPaths, status: Status, reason: str | None = None) -> None:
-    """Note how work on a run ended; a run that never began to write leaves nothing behind."""
+    """Note how work on a run ended; a run that never began to write leaves nothing behind.
+
+    Raises:
+        RunLockedError: another process has taken the run over, and says itself how it ends.
+    """
     record = read_record(paths)
     if record is not None:
+        check_held(paths)
         write_record(paths, replace(record, status=status, reason=reason))
 
 

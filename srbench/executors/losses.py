@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 def record_loss(
     job: Job, results: Path, settings: Settings, reason: str, check: Callable[[], None] = lambda: None
 ) -> Outcome:
-    """A run as failed, because what worked on it is gone; plugins are told too.
+    """A run as failed, because what worked on it is gone; plugins are told too. One that is done stays done.
 
     Where that was on another host, waits until its lease is stale.
 
@@ -43,6 +43,8 @@ def record_failure(
 ) -> None:
     """A run as failed in its run.json, unless another process has begun it again already.
 
+    One that is done stays done: its process was lost before it could say so, or scored it once more.
+
     Args:
         job, results, settings: as `run_job` had them.
         error: why.
@@ -52,7 +54,8 @@ def record_failure(
     try:
         with run_lock(paths, check):
             record = read_record(paths) or unbegun(job, settings)
-            write_record(paths, replace(record, status="failed", reason=str(error)))
+            if record.status != "done":
+                write_record(paths, replace(record, status="failed", reason=str(error)))
     except RunLockedError:
         pass
     except SrbenchError as cannot:

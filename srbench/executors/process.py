@@ -19,6 +19,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import torch
 from safetensors.torch import load, save
 
@@ -30,13 +31,15 @@ from srbench.plan import Job
 from srbench.progress import News, Said, send_news
 from srbench.store.layout import RunPaths
 from srbench.store.runs import now
-from srbench.train.stop import Stop
+from srbench.train.stop import SIGNALS, Stop
 from srbench.train.together import end_with_parent, without_main
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 _MOST_BYTES = 1 << 20
 """A log that has grown past this is cut to its last half."""
 _TIDY_EVERY_S = 5.0
+_NOT_KNOWN = 255
+"""The exit code that multiprocessing gives where the server is gone, which alone heard the true one."""
+_GRACE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,9 @@ class RunProcess:
 
     @property
     def code(self) -> int | None:
-        """Its exit code, once it has ended; negative: the signal that ended it."""
+        """Its exit code, once it has ended; negative: the signal that ended it; None: that is not known."""
         self._process.join()
-        return self._process.exitcode
+        return None if self._is_orphan else self._process.exitcode
 
     def ask_to_stop(self, reason: str) -> None:
         """Have it save and end, saying `reason`."""
@@ -107,7 +110,18 @@ class RunProcess:
         """End it at once."""
         self._process.kill()
         self._process.join()
+        if self._is_orphan:
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+                orphan = psutil.Process(self._process.pid)
+                orphan.kill()
+                orphan.wait(_GRACE_S)
         self.channel.close()
+
+    @property
+    def _is_orphan(self) -> bool:
+        """Whether the server was killed and this process trains on; one that ended leaves no such number."""
+        pid = self._process.pid
+        return self._process.exitcode == _NOT_KNOWN and pid is not None and psutil.pid_exists(pid)
 
 
 @contextlib.contextmanager
@@ -136,10 +150,10 @@ def _context() -> multiprocessing.context.ForkServerContext:
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Servers inherit what is blocked, and a signal to the whole group must not end them before the runs."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         resource_tracker.ensure_running()  # it lets signals through again, so it comes first
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         forkserver.ensure_running()
         yield
     finally:
@@ -177,7 +191,7 @@ def _work(channel: Connection, task: _Task) -> None:
     threading.Thread(target=line.attend, args=(stop,), daemon=True).start()
     with stop.listening():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         outcome = run_job(_whole(task), task.results, task.settings, stop, held=line.open_log)
     line.send(outcome)
 

@@ -127,6 +127,7 @@ class Processes:
         process = one.process
         if one.outcome is None:
             reason = f"{process.paths.id} {cause_of(process.code, process.paths.log)}"
+            process.kill()  # where only the server that watched it is gone, it would hold its run
             one.outcome = record_loss(process.job, self._results, self._settings, reason, self._stop.check)
         process.kill()
         self._running.remove(one)

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from srbench.errors import RunLockedError, SrbenchError, StoppedError, StoreError, UsageError
@@ -13,7 +12,7 @@ from srbench.executors.view import View
 from srbench.plan import Job
 from srbench.store.layout import RunPaths
 from srbench.store.lock import is_locked, remove_if_empty
-from srbench.store.runs import now, read_record
+from srbench.store.runs import RunRecord, read_record
 from srbench.train.stop import Stop
 
 _LOOK_AT_TAKEN_EVERY_S = 2.0
@@ -52,7 +51,7 @@ class Queue:
         self._taken: list[Job] = []
         self._begun: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
-        self._began = now()
+        self._failed_before = {job.spec.id: _failed_at(self._paths(job)) for job in jobs}
         self._looked = 0.0
 
     def work(self) -> list[Outcome]:
@@ -64,7 +63,7 @@ class Queue:
                     self._begin()
                 elif not asked:
                     asked = True
-                    for job in self._workers.ask_to_stop(self._stop.reason or "Ctrl-C"):
+                    for job in self._workers.ask_to_stop(self._why):
                         self._begun.remove(job.spec.id)
                         self._waiting.append(job)
                 for job, outcome in self._workers.listen():
@@ -77,17 +76,26 @@ class Queue:
             self._outcomes[left[0].spec.id] = Outcome(
                 left[0].spec.id,
                 StoppedError(
-                    f"Stopped on {self._stop.reason or 'the stop of a run'}; {len(left)} "
-                    f"{'run is' if len(left) == 1 else 'runs are'} left. Run the same command to go on."
+                    f"Stopped on {self._why}; {len(left)} {'run is' if len(left) == 1 else 'runs are'} left. "
+                    "Run the same command to go on."
                 ),
             )
         return [self._outcomes[run_id] for run_id in self._order if run_id in self._outcomes]
 
     @property
     def _is_stopping(self) -> bool:
-        return self._stop.reason is not None or any(
-            isinstance(one.error, StoppedError) for one in self._outcomes.values()
+        """Whether all are to stop. Of runs with a time limit the first to stop tells: its save takes a while.
+
+        Without one, a run that stops was asked alone, by a signal to its process, and the others go on.
+        """
+        return self._stop.reason is not None or (
+            self._stop.max_time_s is not None
+            and any(isinstance(one.error, StoppedError) for one in self._outcomes.values())
         )
+
+    @property
+    def _why(self) -> str:
+        return self._stop.reason or "the stop of another run"
 
     def _begin(self) -> None:
         """Begin what there is room for."""
@@ -122,10 +130,8 @@ class Queue:
     def _failed_elsewhere(self, paths: RunPaths) -> SrbenchError | None:
         """That another process failed at this run meanwhile: it would fail here too."""
         record = read_record(paths)
-        if record is None or record.status != "failed":
-            return None
-        updated = record.provenance.get("updated", "")
-        if not updated or datetime.fromisoformat(updated) <= datetime.fromisoformat(self._began):
+        # Two readings of one file: when it was written, by the clock of its host, says nothing here.
+        if record is None or _time_of_failure(record) in (None, self._failed_before[paths.id]):
             return None
         return SrbenchError(record.reason or f"{paths.id} failed in another process.")
 
@@ -155,3 +161,16 @@ class Queue:
 
     def _paths(self, job: Job) -> RunPaths:
         return RunPaths(self._results / job.spec.id)
+
+
+def _failed_at(paths: RunPaths) -> str | None:
+    try:
+        record = read_record(paths)
+    except SrbenchError:  # said when its turn comes
+        return None
+    return None if record is None else _time_of_failure(record)
+
+
+def _time_of_failure(record: RunRecord) -> str | None:
+    """When a run failed, by the clock of the host where it did; None: it has not."""
+    return str(record.provenance.get("updated", "")) if record.status == "failed" else None

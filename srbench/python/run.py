@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import Unpack
 
-from srbench.errors import UsageError, most_urgent
+from srbench.errors import PluginError, StoppedError, UsageError, most_urgent
 from srbench.python.options import RunOptions
 
 if TYPE_CHECKING:
@@ -42,8 +42,34 @@ class Prepared:
     stop: "Stop"
 
     def execute(self) -> "Sequence[Outcome]":
-        """Do the jobs; a run that fails does not stop the others."""
-        return self.executor.execute(self.jobs, self.results, self.settings, self.stop)
+        """Do the jobs; a run that fails does not stop the others.
+
+        Raises:
+            PluginError: the executor has not said what became of each.
+            SrbenchError: none could be done.
+        """
+        outcomes = self.executor.execute(self.jobs, self.results, self.settings, self.stop)
+        _check_told(self.jobs, outcomes, type(self.executor).__name__)
+        return outcomes
+
+
+def _check_told(jobs: "Sequence[Job]", outcomes: "Sequence[Outcome]", executor: str) -> None:
+    """That every run has an outcome, but for those a stop left out: one not done would pass for done."""
+    from srbench.executors.contract import Outcome
+
+    if not isinstance(outcomes, Sequence) or not all(isinstance(one, Outcome) for one in outcomes):
+        raise PluginError(
+            f"The executor {executor} returned {outcomes!r:.200}, and is to return a list with an "
+            "srbench.api.Outcome for each run. What was done is in the store: srbench runs shows it."
+        )
+    told = {one.run_id for one in outcomes}
+    silent = [job.spec.id for job in jobs if job.spec.id not in told]
+    if silent and not any(isinstance(one.error, StoppedError) for one in outcomes):
+        raise PluginError(
+            f"The executor {executor} has not said what became of {len(silent)} of {len(jobs)} runs "
+            f"({silent[0]}{', …' if silent[1:] else ''}). srbench runs shows what is stored of them; the "
+            "same command with --executor local does what is missing."
+        )
 
 
 def run(suite: str | os.PathLike[str] | None = None, **options: Unpack[RunOptions]) -> "list[LoadedRun]":

@@ -133,12 +133,15 @@ def give_up(paths: RunPaths) -> None:
 
 
 def seems_held(paths: RunPaths) -> bool:
-    """Whether a process says so that lives, or of which a heartbeat came lately by the clock of this host."""
+    """Whether a process says so that lives, or of which a heartbeat came lately by the clock of this host.
+
+    One from the future tells nothing, as one from long ago: who wants the run, watches it in `claim`.
+    """
     owner = read_owner(paths)
     if owner is None:
         return False
     alive = owner.is_alive
-    return _age_s(owner, paths) < STALE_S if alive is None else alive
+    return abs(_age_s(owner, paths)) < STALE_S if alive is None else alive
 
 
 def held_by(paths: RunPaths, owner: Owner | None) -> RunLockedError:

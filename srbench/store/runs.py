@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from srbench.errors import StoreError, UsageError, did_you_mean
+from srbench.errors import RunLockedError, StoreError, UsageError, did_you_mean
 from srbench.files import parse_json, read_regular, write_json
 from srbench.store.layout import SCHEMA, RunPaths, refuse_newer
-from srbench.store.lock import is_locked
+from srbench.store.lock import is_locked, run_lock
 
 Status = Literal["running", "interrupted", "done", "failed"]
 
@@ -194,11 +194,18 @@ def current_status(run: StoredRun) -> Status:
 def remove_run(run: StoredRun) -> None:
     """Delete a run and everything in it.
 
+    Where a process on another host held it last and may be dead, waits for a sign of life first.
+
     Raises:
         StoreError: a process works on it, or its files cannot be deleted.
     """
-    if is_locked(run.paths):
-        raise StoreError(f"{run.id} is being worked on and is not removed. Stop that process first.")
+    try:
+        with run_lock(run.paths):  # one look by our clock would not do: another host's may differ
+            pass
+    except RunLockedError as error:
+        raise StoreError(
+            f"{run.id} is being worked on and is not removed. Stop that process first."
+        ) from error
     try:
         shutil.rmtree(run.paths.directory)
     except OSError as error:

@@ -13,6 +13,14 @@ from types import FrameType
 
 from srbench.errors import EndedAtOnce, StoppedError, UsageError
 
+SIGNALS = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGUSR1: "SIGUSR1",
+    signal.SIGHUP: "SIGHUP, a lost terminal",
+}
+"""What asks to stop, and what people call it."""
+
 ENDED_AT_ONCE = "Ended at once. What was saved last is sound; the same command goes on from there."
 
 
@@ -80,16 +88,23 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Take SIGINT, SIGTERM and SIGUSR1 as requests while the block runs; a second Ctrl-C ends at once."""
+        """Take `SIGNALS` as requests while the block runs; a second Ctrl-C ends at once.
+
+        SIGHUP stays ignored where it is, as by nohup.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self  # only the main thread can listen; the time limit works everywhere
             return
-        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1"}
+        names = {**SIGNALS}
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            del names[signal.SIGHUP]
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self._signal is not None and number == signal.SIGINT:
                 print(ENDED_AT_ONCE, file=sys.stderr)  # noqa: T201 - nothing else may still work
                 raise EndedAtOnce(130)
+            if number == signal.SIGHUP:
+                _let_go_of_the_terminal()
             self._signal = names[signal.Signals(number)]
             if self._at_once:
                 self.check()
@@ -100,6 +115,20 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _let_go_of_the_terminal() -> None:
+    """What is said from here on is lost with it, and must not end the work that is to be saved."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        try:
+            os.write(number, b"")  # to a terminal that is gone, it fails
+            is_gone = os.isatty(number)  # one that is there will be gone in a moment
+        except OSError:
+            is_gone = True
+        if is_gone:
+            os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def time_limit(typed: str | None) -> float | None:

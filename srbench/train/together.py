@@ -28,7 +28,7 @@ from srbench.store.layout import RunPaths
 from srbench.store.runs import RunRecord
 from srbench.train.device import Engine, apply_engine
 from srbench.train.loop import Cadence, train
-from srbench.train.stop import Stop
+from srbench.train.stop import SIGNALS, Stop
 from srbench.train.world import ALONE, GONE, World
 
 _PATIENCE = timedelta(hours=2)
@@ -36,7 +36,6 @@ _PATIENCE = timedelta(hours=2)
 _LOOK_EVERY_S = 0.05
 _GRACE_S = 20.0
 """How long the first process has to notice by itself that another has gone."""
-_HEARD_BY_THE_FIRST = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,13 @@ def together(
     resource_tracker.ensure_running()  # starting it later would let the signals through again
     try:
         # Processes inherit what is blocked: Ctrl-C and a scheduler's signals reach the whole group.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD_BY_THE_FIRST)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             with without_main():
                 for other in others:
                     other.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD_BY_THE_FIRST)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         while not store.check([_here(rank) for rank in range(1, processes)]):
             check()
             if not all(other.is_alive() for other in others):

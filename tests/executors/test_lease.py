@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from srbench.files import only_one
 from srbench.store import lease
 from srbench.store.layout import RunPaths
 from srbench.store.lock import is_locked, run_lock
-from srbench.store.runs import RunRecord, write_record
+from srbench.store.runs import RunRecord, StoredRun, read_record, remove_run, write_record
 
 ELSEWHERE = "elsewhere"
 
@@ -72,6 +72,12 @@ def test_one_that_is_long_dead_by_any_clock_is_not_waited_for(paths):
     assert seconds_to_hold(paths) < 0.4
 
 
+def test_the_run_of_a_dead_host_whose_clock_was_ahead_is_taken_over_too(paths):
+    left_by(paths, seconds_ago=-3600)
+    assert not is_locked(paths)  # a queue that saw it as held would wait for an hour
+    assert lease.STALE_S <= seconds_to_hold(paths) < 5
+
+
 def test_one_that_died_on_this_host_is_not_waited_for(paths):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -95,23 +101,42 @@ def test_one_that_lives_on_this_host_holds_its_run_even_where_locks_are_given_to
     assert paths.lock_owner.exists()
 
 
-def test_a_heart_that_beats_keeps_its_run(paths):
-    left_by(paths)
+@contextmanager
+def heartbeat(paths, seconds_ago=0.0):
+    """Of another host, whose clock is so many seconds late."""
     over = threading.Event()
 
     def beat():
         while not over.wait(0.1):
-            paths.lock_beat.write_text(datetime.now(UTC).isoformat())
+            paths.lock_beat.write_text(moment(seconds_ago))
 
     thread = threading.Thread(target=beat)
     thread.start()
     try:
-        with pytest.raises(RunLockedError, match="process 7 on elsewhere since"), run_lock(paths):
-            pass
+        yield
     finally:
         over.set()
         thread.join()
+
+
+def test_a_heart_that_beats_keeps_its_run(paths):
+    left_by(paths)
+    with (
+        heartbeat(paths),
+        pytest.raises(RunLockedError, match="process 7 on elsewhere since"),
+        run_lock(paths),
+    ):
+        pass
     assert json.loads(paths.lock_owner.read_text())["pid"] == 7
+
+
+def test_a_run_that_lives_on_a_host_whose_clock_is_late_is_not_removed(paths):
+    left_by(paths, seconds_ago=5)
+    with heartbeat(paths, seconds_ago=5), pytest.raises(StoreError, match="is being worked on and is not"):
+        remove_run(StoredRun(paths, read_record(paths), None))
+    assert paths.run.exists()
+    remove_run(StoredRun(paths, read_record(paths), None))
+    assert not paths.directory.exists()
 
 
 def test_a_process_that_works_shows_that_it_lives(paths, monkeypatch):
@@ -176,7 +201,7 @@ def test_a_name_that_somebody_was_quicker_to_write_is_put_back(paths):
 
 TAKER = """
 import os, sys, time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from srbench.errors import RunLockedError
 from srbench.store import lease, lock

@@ -10,18 +10,20 @@ import signal
 import threading
 import time
 import types
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from small import picture_folder, settings, small_arguments, small_job, small_request, srbench
 
-from srbench.api import Outcome, Picture, hookimpl, run_apart, run_job
+from srbench.api import Outcome, Picture, hookimpl, record_loss, run_apart, run_job
 from srbench.datasets import TestSet
 from srbench.errors import DatasetError, DivergedError, RunLockedError, SrbenchError, StoppedError, UsageError
 from srbench.evaluate.scoring import resolve_metrics
-from srbench.executors import process, processes, queue, slots
+from srbench.executors import process, processes, slots
 from srbench.executors.causes import cause_of
 from srbench.executors.local import execute
 from srbench.executors.machine import Machine
@@ -36,6 +38,7 @@ from srbench.plan.settings import Budget
 from srbench.plugins import Plugin, host
 from srbench.progress import News, Said
 from srbench.registry import registry
+from srbench.store import runs
 from srbench.store.history import append_line
 from srbench.store.layout import RunPaths
 from srbench.store.lock import run_lock
@@ -309,22 +312,28 @@ class NoProcess:
         raise AssertionError("begun")
 
 
-def work(jobs, results, stop=None):
+def made_queue(jobs, results, stop=None):
     view, stop = View(jobs, results, quiet=True), stop or Stop()
     workers = Processes(results, settings(), [Slot("cpu", 1)], stop, view.begins, view.hear)
-    return Queue(jobs, results, settings(), workers, stop, view).work()
+    return Queue(jobs, results, settings(), workers, stop, view)
+
+
+def work(jobs, results, stop=None):
+    return made_queue(jobs, results, stop).work()
 
 
 def test_a_run_that_failed_elsewhere_meanwhile_is_not_tried_again(job, tmp_path, monkeypatch):
+    """Meanwhile is since the queue was made, whatever the clock of the host says on which it failed."""
     monkeypatch.setattr(processes, "RunProcess", NoProcess)
-    monkeypatch.setattr(queue, "now", lambda: "2020-01-01T00:00:00+00:00")  # when the queue began
     paths = RunPaths(tmp_path / job.spec.id)
-    write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
-    (outcome,) = work([job], tmp_path)
-    assert str(outcome.error) == "it was too hot"
-    monkeypatch.setattr(queue, "now", lambda: "2999-01-01T00:00:00+00:00")
-    with pytest.raises(AssertionError, match="begun"):
-        work([job], tmp_path)
+    for year in ("2020", "2999"):
+        monkeypatch.setattr(runs, "now", lambda year=year: f"{year}-01-01T00:00:00+00:00")
+        made = made_queue([job], tmp_path)
+        write_record(paths, RunRecord(paths.id, job.spec.data(), status="failed", reason="it was too hot"))
+        (outcome,) = made.work()
+        assert str(outcome.error) == "it was too hot"
+        with pytest.raises(AssertionError, match="begun"):
+            work([job], tmp_path)
 
 
 def test_a_stop_before_anything_has_begun_is_one_error_for_all(pictures, tmp_path):
@@ -334,6 +343,42 @@ def test_a_stop_before_anything_has_begun_is_one_error_for_all(pictures, tmp_pat
     (outcome,) = work(jobs, tmp_path, stop)
     assert isinstance(outcome.error, StoppedError)
     assert "Stopped on SIGTERM; 3 runs are left" in str(outcome.error)
+
+
+class OneByOne:
+    """Workers of one job at a time, which ends at once with the next of the errors."""
+
+    def __init__(self, *errors):
+        self.errors, self.at_work = [*errors], []
+
+    @property
+    def has_room(self):
+        return not self.at_work
+
+    def begin(self, job):
+        self.at_work.append(job)
+
+    def ask_to_stop(self, reason):
+        return ()
+
+    def listen(self):
+        return [(self.at_work.pop(), Outcome("", self.errors.pop(0)))] if self.at_work else []
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("max_time_s", "left"), [(None, 0), (3600.0, 1)])
+def test_a_run_that_is_asked_to_stop_alone_stops_no_other(pictures, tmp_path, max_time_s, left):
+    """Who watches memory sends SIGTERM to one process. Ahead of a time limit, the first speaks for all."""
+    jobs = plan(small_request(pictures, losses=("l1",), channels=("y",)))
+    workers, view = OneByOne(StoppedError("by SIGTERM"), None), View(jobs, tmp_path, quiet=True)
+    outcomes = Queue(jobs, tmp_path, settings(), workers, Stop(max_time_s), view).work()
+    assert str(outcomes[0].error) == "by SIGTERM"
+    if left:
+        assert "the stop of another run; 1 run is left" in str(outcomes[1].error)
+    else:
+        assert outcomes[1].error is None
 
 
 def test_an_error_that_nobody_foresaw_ends_one_run_and_no_other(pictures, tmp_path):
@@ -347,6 +392,22 @@ def test_an_error_that_nobody_foresaw_ends_one_run_and_no_other(pictures, tmp_pa
     failed, done = execute([first, second], tmp_path, settings(), Stop())
     assert "failed with an unexpected KeyError: 'dist'. The trace is above." in str(failed.error)
     assert done.error is None
+
+
+def test_a_process_that_was_taken_for_dead_does_not_mark_the_run_as_failed(pictures, tmp_path):
+    """Suspended past its lease, and met by an error when it goes on: another host trains that run now."""
+    job = small_job(pictures, channels=("y",), settings={"lr": 1e30})
+    paths = RunPaths(tmp_path / job.spec.id)
+
+    def taken_over():
+        paths.lock_owner.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": runs.now()}))
+
+    outcome = run_job(job, tmp_path, settings(), Stop(), held=taken_over)
+    assert isinstance(outcome.error, RunLockedError)
+    assert "was taken over by process 7 on elsewhere" in str(outcome.error)
+    assert read_record(paths).status == "running"
+    paths.lock_owner.unlink()
+    assert isinstance(run_job(job, tmp_path, settings(), Stop()).error, DivergedError)
 
 
 def test_a_baseline_that_another_process_scores_is_waited_for(pictures, tmp_path):
@@ -391,6 +452,25 @@ def test_an_executor_that_cannot_be_is_told_before_anything_is_written(
     assert not results.exists()
 
 
+@contextmanager
+def registered(name, executor):
+    """An executor of a plugin, while the context lasts."""
+
+    @hookimpl
+    def register_executors(register):
+        register(name, executor)
+
+    made = types.ModuleType(name)
+    made.register_executors = register_executors
+    host().add(made, Plugin(name, f"{name}-dist", "1.0"))
+    registry.cache_clear()
+    try:
+        yield
+    finally:
+        host().manager.unregister(made)
+        registry.cache_clear()
+
+
 def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
     pictures, tmp_path, monkeypatch, capsys
 ):
@@ -407,23 +487,33 @@ def test_an_executor_of_a_plugin_is_given_the_jobs_and_what_it_returns_is_told(
                 for number, job in enumerate(jobs)
             ]
 
-    @hookimpl
-    def register_executors(register):
-        register("notebook", Notebook)
-
-    made = types.ModuleType("notebook")
-    made.register_executors = register_executors
-    host().add(made, Plugin("notebook", "notebook-dist", "1.0"))
-    registry.cache_clear()
-    try:
+    with registered("notebook", Notebook):
         typed = ["--executor", "notebook:page=7", "--device", "cpu"]
         assert srbench(small_arguments(pictures, tmp_path / "results", *typed), monkeypatch) == 75
-    finally:
-        host().manager.unregister(made)
-        registry.cache_clear()
     assert seen == {"jobs": ["bicubic", "lapsrn"], "page": 7, "device": "cpu"}
     assert "later" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda jobs: None, "The executor Mute returned None, and is to return"),
+        (lambda jobs: [True for _ in jobs], "returned [True, True]"),
+        (lambda jobs: [Outcome(jobs[0].spec.id)], "has not said what became of 1 of 2 runs (lapsrn-"),
+    ],
+)
+def test_an_executor_that_does_not_say_what_became_of_a_run_does_not_end_well(
+    pictures, tmp_path, monkeypatch, capsys, returned, said
+):
+    class Mute:
+        def execute(self, jobs, results, settings, stop):
+            return returned(jobs)
+
+    with registered("mute", Mute):
+        typed = ["--executor", "mute", "--device", "cpu"]
+        assert srbench(small_arguments(pictures, tmp_path / "results", *typed), monkeypatch) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_where_a_run_is_done_is_no_part_of_what_it_is(job):
@@ -456,6 +546,33 @@ def test_a_run_apart_that_is_killed_is_recorded_with_its_cause(pictures, tmp_pat
     assert "was killed (SIGKILL)" in str(outcome.error)
     record = read_record(RunPaths(tmp_path / job.spec.id))
     assert (record.status, record.reason) == ("failed", str(outcome.error))
+
+
+def test_a_run_whose_server_is_killed_does_not_train_on_unseen(pictures, tmp_path):
+    """Nobody hears any more how its process ends: it is ended, told, and its run is free."""
+    (job,) = [small_job(pictures, channels=("y",), budget=Budget(steps=100_000))]
+    killed = []
+
+    def kill_the_server(message):
+        holder = RunPaths(tmp_path / job.spec.id).lock_owner
+        if not killed and holder.exists():
+            killed.append(psutil.Process(json.loads(holder.read_text())["pid"]))
+            killed[0].parent().kill()
+
+    outcome = run_apart(job, tmp_path, settings(), Stop(), kill_the_server)
+    assert "was lost, and how is not known" in str(outcome.error)
+    assert not killed[0].is_running() or killed[0].status() == psutil.STATUS_ZOMBIE
+    assert read_record(RunPaths(tmp_path / job.spec.id)).status == "failed"
+
+
+def test_a_run_whose_process_is_lost_after_it_was_done_stays_done(job, tmp_path):
+    """Killed in a plugin's run_finished, say, or before the command had heard of it."""
+    assert run_job(job, tmp_path, settings(), Stop()).error is None
+    outcome = record_loss(job, tmp_path, settings(), "it was lost")
+    assert str(outcome.error) == "it was lost"
+    record = read_record(RunPaths(tmp_path / job.spec.id))
+    assert (record.status, record.reason) == ("done", None)
+    assert not run_job(job, tmp_path, settings(), Stop()).did_anything
 
 
 def test_a_run_apart_saves_and_ends_when_it_is_asked_to(pictures, tmp_path):

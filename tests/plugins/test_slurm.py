@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -312,6 +313,45 @@ def test_a_job_that_is_cancelled_stops_its_run_and_one_that_is_killed_fails_it(
     assert "was lost: its Slurm job 8 was ended by signal 9" in str(failed.error)
     assert [read_record(RunPaths(results / job.spec.id)).status for job in jobs] == ["interrupted", "failed"]
     assert not list(results.glob("*/queued.json"))
+
+
+def test_a_job_that_cannot_be_told_to_stop_keeps_no_other_from_it(
+    pictures, tmp_path, commands, monkeypatch, capsys
+):
+    """Its folder is gone, say, or the disk is full: what waits is cancelled all the same."""
+    monkeypatch.setattr(watch_module, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(watch_module, "_LISTEN_EVERY_S", 0.01)
+    results = tmp_path / "results"
+    commands("sbatch", "Submitted batch job 8")
+    commands("squeue", "8|PENDING")
+    job = small_job(pictures)
+
+    class Told(Stop):
+        looks = 0
+
+        @property
+        def reason(self):
+            self.looks += 1
+            if self.looks == 3:
+                (folder,) = results.glob(".slurm/*")
+                shutil.rmtree(folder)
+                commands("squeue", "8|CANCELLED")
+                commands("scontrol", "JobId=8 JobState=CANCELLED ExitCode=0:0")
+            return "Ctrl-C" if self.looks > 3 else None
+
+    (stopped,) = Slurm().execute([job], results, settings(), Told())
+    assert isinstance(stopped.error, StoppedError)
+    assert any(one.startswith("scancel --state=PENDING 8") for one in commands.given())
+    assert "cannot be told to stop" in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_is_said_in_a_file_that_is_gone_a_moment_later_ends_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "run.said"
+    path.write_text("{}\n")
+    ear = Ear(path, is_new=True)
+    monkeypatch.setattr(ear, "_size", lambda: 3)
+    path.unlink()
+    assert list(ear.news()) == []
 
 
 def test_max_time_goes_with_a_command_that_stays(pictures, tmp_path, commands):

@@ -1,11 +1,17 @@
-"""The installed command under real signals: Ctrl-C, SIGTERM, kill -9, a full disk, two at once."""
+"""The installed command under real signals: Ctrl-C, SIGTERM, kill -9, a lost terminal, a full disk."""
 
+import fcntl
+import json
 import os
+import pty
 import resource
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 from small import picture_folder, small_arguments
@@ -38,16 +44,28 @@ def whole(pictures, tmp_path_factory):
 def start(command, results, steps):
     """The command, once it has saved a checkpoint past `steps`."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 90
-    while not any(int(path.name[5:]) >= steps for path in results.glob("lapsrn*/checkpoints/step-*")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
+    wait_for_step(results, steps, process)
     return process
 
 
+def wait_for_step(results, steps, process=None):
+    deadline = time.monotonic() + 90
+    while not any(int(path.name[5:]) >= steps for path in results.glob("lapsrn*/checkpoints/step-*")):
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+def read_all(terminal):
+    """What nobody reads would stop who writes it."""
+    with suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
+
+
 @pytest.mark.parametrize(
-    ("number", "at"), [(signal.SIGINT, (8, 30)), (signal.SIGTERM, (20,)), (signal.SIGUSR1, (12,))]
+    ("number", "at"),
+    [(signal.SIGINT, (8, 30)), (signal.SIGTERM, (20,)), (signal.SIGUSR1, (12,)), (signal.SIGHUP, (20,))],
 )
 def test_a_signal_saves_exits_75_and_the_same_line_ends_with_the_same_bits(
     pictures, tmp_path, whole, number, at
@@ -60,6 +78,42 @@ def test_a_signal_saves_exits_75_and_the_same_line_ends_with_the_same_bits(
         assert process.returncode == 75, err
         assert "everything is saved. Run the same command to go on." in " ".join(err.split())
     subprocess.run(command, check=True, capture_output=True)
+    assert hashes(tmp_path) == whole
+
+
+def test_a_terminal_that_is_lost_saves_and_the_same_line_goes_on(pictures, tmp_path, whole):
+    """As when a connection ends: the terminal is gone, and whoever writes to it meets an error."""
+    command = arguments(pictures, tmp_path)
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    threading.Thread(target=read_all, args=(terminal,), daemon=True).start()
+    wait_for_step(tmp_path, 20)
+    os.close(terminal)
+    assert process.wait(timeout=60) == 75
+    (run,) = tmp_path.glob("lapsrn*/run.json")
+    assert json.loads(run.read_text())["status"] == "interrupted"
+    subprocess.run(command, check=True, capture_output=True)
+    assert hashes(tmp_path) == whole
+
+
+def test_a_lost_terminal_is_nothing_to_a_command_under_nohup(pictures, tmp_path, whole):
+    command = ["nohup", *arguments(pictures, tmp_path)]
+    process = start(command, tmp_path, 20)
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert hashes(tmp_path) == whole
+
+
+def test_a_reader_that_goes_away_ends_nothing(pictures, tmp_path, whole):
+    """`srbench run … 2>&1 | head`."""
+    process = start(arguments(pictures, tmp_path), tmp_path, 5)
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
     assert hashes(tmp_path) == whole
 
 
