@@ -213,7 +213,10 @@ def run_finished(run: RunInfo, step: int, summary: Mapping[str, object]) -> None
 
 @hookspec
 def run_stopped(run: RunInfo, reason: str) -> None:
-    """Work on a run was stopped on request, by a signal or the time limit; the same command goes on."""
+    """Work on a run was stopped on request, by a signal or the time limit, or another process took it over.
+
+    The same command goes on.
+    """
 
 
 @hookspec

@@ -90,7 +90,7 @@ def _told(job: Job, paths: RunPaths, settings: Settings, stop: Stop) -> bool:
     info = RunInfo(paths.id, paths.directory, job.spec.data())
     try:
         finished = _do(job, paths, settings, stop)
-    except StoppedError as error:
+    except (StoppedError, RunLockedError) as error:  # asked to, or another process has taken the run over
         host().emit("run_stopped", run=info, reason=str(error))
         raise
     except SrbenchError as error:

@@ -14,7 +14,7 @@ from small import StopAt, noisy_plugin, picture_folder, settings, small_job, sma
 from srbench import hookspecs
 from srbench.api import hookimpl
 from srbench.errors import EndedAtOnce, RunLockedError
-from srbench.executors.local import execute
+from srbench.executors.local import execute, run_job
 from srbench.origins import Begin, jobs_from
 from srbench.plan import Request, plan
 from srbench.plan.settings import Budget
@@ -218,6 +218,21 @@ def test_a_run_that_cannot_begin_fails_without_having_started(pictures, tmp_path
     (outcome,) = do([job], tmp_path / "results")
     assert names(told) == ["run_failed"]
     assert of(told, "run_failed")[0]["reason"] == str(outcome.error)
+
+
+def test_a_run_that_another_process_takes_over_has_stopped_here_and_not_failed(pictures, tmp_path, told):
+    job = small_job(pictures, losses=("l2",), settings={"lr": 1e12, "ema": 0})
+    paths = RunPaths(tmp_path / job.spec.id)
+
+    def taken_over():
+        owner = {"host": "elsewhere", "pid": 7, "since": "2026-01-01T00:00:00+00:00"}
+        paths.lock_owner.write_text(json.dumps(owner))
+
+    outcome = run_job(job, tmp_path, settings(), Stop(), held=taken_over)
+    assert names(told, "step_finished", "checkpoint_saved", "evaluation_finished") == [
+        "run_started", "run_stopped",
+    ]  # fmt: skip
+    assert of(told, "run_stopped")[0]["reason"] == str(outcome.error)
 
 
 def test_a_run_that_another_process_holds_has_no_events(pictures, tmp_path, told):
