@@ -21,6 +21,7 @@ _SCRIPTS = (
     "state.js",
     "table.js",
     "plots.js",
+    "key.js",
     "curves.js",
     "trade.js",
     "spectra.js",

@@ -27,6 +27,7 @@
       return {
         traces,
         layout: page.layout({
+          uirevision: `${across()} ${logX.checked} ${logY.checked}`,
           xaxis: { title: { text: across() }, type: logX.checked ? "log" : "linear" },
           yaxis: { title: { text: page.plain(chart.axis) }, type: isLoss && logY.checked ? "log" : "linear" },
         }),
@@ -38,23 +39,7 @@
   if (!charts.some((chart) => !chart.trio)) page.byId("more-curves").hidden = true;
 
   const drawn = new Set(charts.flatMap((chart) => chart.curves.map(([run]) => run)));
-  const swatch = (run) => {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("width", "28");
-    svg.setAttribute("height", "10");
-    svg.setAttribute("aria-hidden", "true");
-    const line = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "line"));
-    for (const [key, value] of Object.entries({ x1: 0, x2: 28, y1: 5, y2: 5, "stroke-width": 3 })) line.setAttribute(key, value);
-    const dashes = { solid: "", dash: "8 4", dot: "3 3", dashdot: "8 3 2 3", longdash: "12 4", longdashdot: "12 3 2 3" };
-    const paint = () => {
-      const look = page.look(run);
-      line.setAttribute("stroke", look.colour);
-      line.setAttribute("stroke-dasharray", dashes[look.dash]);
-    };
-    paint();
-    page.onTheme(paint);
-    return svg;
-  };
+  page.key(page.byId("curves-key"), [...drawn].sort((a, b) => a - b));
   const boxes = page.runs.map((run, at) => {
     const label = document.createElement("label");
     const box = document.createElement("input");
@@ -66,7 +51,7 @@
       page.keepRuns();
     });
     name.textContent = run.label;
-    label.append(box, " ", swatch(at), " ", name);
+    label.append(box, " ", page.swatch(at), " ", name);
     if (!drawn.has(at)) label.title = "has no curves";
     legend.append(label);
     return { at, box, label };

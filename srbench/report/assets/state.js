@@ -7,18 +7,25 @@ const page = {};
   page.byId = (id) => document.getElementById(id);
   page.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  /* The state is in the address behind a #, so that it lives through a reload and can be sent along. */
-  const listeners = new Map();
-  const read = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-  page.get = (key, otherwise) => read().get(key) ?? otherwise;
+  /* The state is in the address behind a #, so that it lives through a reload and can be sent along. Browsers
+     refuse an address that changes hundreds of times, as while a picture is dragged: of many only the last is written. */
+  const PATIENCE_MS = 400;
+  const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  let written = -PATIENCE_MS;
+  let waiting = null;
+  const write = () => {
+    clearTimeout(waiting);
+    waiting = null;
+    written = performance.now();
+    history.replaceState(null, "", `${state}` ? `#${state}` : location.pathname + location.search);
+  };
+  page.get = (key, otherwise) => state.get(key) ?? otherwise;
   page.set = (key, value) => {
-    const state = read();
     if (value === null || value === undefined || value === "") state.delete(key);
     else state.set(key, value);
-    history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
-    for (const one of listeners.get(key) ?? []) one(value);
+    waiting ??= setTimeout(write, Math.max(0, written + PATIENCE_MS - performance.now()));
   };
-  page.onSet = (key, listener) => listeners.set(key, [...(listeners.get(key) ?? []), listener]);
+  addEventListener("pagehide", () => waiting && write());
 
   /* A form element that stands for a key of the state. */
   page.bind = (element, key, listener) => {
@@ -67,9 +74,12 @@ const page = {};
   page.onTheme = (listener) => changed.push(listener);
   page.colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   page.isDark = () => getComputedStyle(root).colorScheme === "dark";
+  page.themed = () => {
+    for (const one of changed) one();
+  };
   const theme = () => {
     root.dataset.theme = chosen();
-    for (const one of changed) one();
+    page.themed();
   };
   const chosen = page.bindRadios("theme", "theme", theme);
   root.dataset.theme = chosen();
@@ -85,7 +95,10 @@ const page = {};
       addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
     }
     setInterval(() => {
-      if (tick.checked && !document.hidden && Date.now() - touched > 3000) location.reload();
+      if (tick.checked && !document.hidden && Date.now() - touched > 3000) {
+        write();
+        location.reload();
+      }
     }, every * 1000);
   }
 })();

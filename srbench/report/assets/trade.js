@@ -41,7 +41,9 @@
     return found;
   };
 
-  for (const panel of page.data("trade")) {
+  const panels = page.data("trade");
+  page.key(page.byId("trade-key"), [...new Set(panels.flatMap((panel) => panel.points.map((one) => one.run)))]);
+  for (const panel of panels) {
     const said = `${panel.upwards} against ${panel.across} of ${panel.points.length} runs; the table below has the values`;
     const figure = page.chart(parent, panel.title, said, () => {
       const isDrawn = (one) => one.baseline || page.isOn(one.run);
