@@ -26,6 +26,7 @@ _SCRIPTS = (
     "trade.js",
     "spectra.js",
     "pixels.js",
+    "captions.js",
     "viewer.js",
 )
 

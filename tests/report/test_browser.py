@@ -211,6 +211,113 @@ def test_the_slider_moves_the_border_between_two(browsed):
     assert pixels(page) == before
 
 
+def captions(page) -> list[str]:
+    """What stands beneath the panes, when it has been said."""
+    page.wait_for_timeout(400)
+    return page.locator("#panes figcaption small").all_inner_texts()
+
+
+def test_scores_beneath_are_of_the_crop_or_of_what_is_in_sight(browsed):
+    """Away from a crop its scores would be of another place than the one that is seen."""
+    browsed.go("pictures")
+    page = browsed.page
+    page.locator("#crops button").first.click()
+    of_crop = captions(page)
+    assert all("PSNR" in one for one in of_crop[BICUBIC:])
+    assert "Crop 1" in page.locator("#why").inner_text()
+    canvas = page.locator("#panes canvas").first
+    canvas.press("-")
+    canvas.press("ArrowLeft")
+    in_sight = captions(page)
+    assert in_sight[BICUBIC] != of_crop[BICUBIC]
+    assert "what is in sight" in page.locator("#why").inner_text()
+    assert page.locator("#crops [aria-pressed='true']").count() == 0
+    page.reload()
+    browsed.go("pictures")
+    assert captions(page) == in_sight  # and the place is kept
+    page.locator("#crops button").first.click()
+    assert captions(page) == of_crop
+
+
+def test_psnr_in_the_page_is_that_of_srbench(browsed):
+    """The page's own PSNR, of the very crops whose PSNR srbench computed."""
+    pairs = browsed.page.evaluate(
+        """async () => {
+          const found = [];
+          for (const view of page.data("pictures")) {
+            for (const layer of view.layers.filter((one) => one.crops)) {
+              for (const [at, { box: [top, left, height, width] }] of view.crops.entries()) {
+                const plane = layer.planes.includes("y") ? "y" : layer.planes[0];
+                found.push([layer.crops[at], await page.psnr(view, layer, plane, { top, left, height, width })]);
+              }
+            }
+          }
+          return found;
+        }"""
+    )
+    assert len(pairs) > 3
+    for said, value in pairs:
+        assert f" {value:.2f} dB" in said or said.startswith("equal to HR")
+
+
+def test_a_blink_says_which_of_two_is_seen(browsed):
+    browsed.go("pictures")
+    page = browsed.page
+    page.get_by_label("blink", exact=True).check()
+    page.wait_for_timeout(200)
+    names = page.locator("#panes figcaption strong")
+    seen = [names.nth(at).is_visible() for at in range(2)]
+    assert sorted(seen) == [False, True]
+    page.locator("#panes canvas").press("b")
+    page.wait_for_timeout(200)
+    assert [names.nth(at).is_visible() for at in range(2)] == seen[::-1]
+    name = names.nth(0).inner_text() if seen[1] else names.nth(1).inner_text()
+    assert page.locator("#panes canvas").get_attribute("aria-label").startswith(f"{name} of ")
+
+
+def test_dragging_for_long_does_not_flood_the_address(browsed):
+    """Browsers refuse replaceState() after 100 to 200 calls in a few seconds, Safari by an exception."""
+    browsed.go("pictures")
+    page = browsed.page
+    page.evaluate("""() => {
+      const replace = history.replaceState.bind(history);
+      window.written = 0;
+      history.replaceState = (...given) => { window.written += 1; replace(...given); };
+    }""")
+    box = page.locator("#panes canvas").first.bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 100, steps=300)
+    page.mouse.up()
+    page.wait_for_timeout(600)
+    assert 0 < page.evaluate("window.written") < 30
+    assert "place=" in page.url
+
+
+def test_the_spectra_say_which_line_is_whose(browsed):
+    browsed.go("spectra")
+    names = browsed.page.locator("#spectra-key li:visible").all_inner_texts()
+    assert [one.strip() for one in names[:2]] == ["HR", "bicubic"]
+    assert len(names) > 2
+
+
+def test_a_zoom_outlives_the_switching_of_runs(browsed):
+    browsed.go("curves")
+    page = browsed.page
+    plot = "document.querySelector('#trio .plot')"
+    page.locator("#trio .trace").first.wait_for()
+    box = page.locator("#trio .plot").first.locator(".nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 1.5, box["y"] + 25, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    zoomed = page.evaluate(f"{plot}._fullLayout.xaxis.range")
+    page.locator("#legend input").last.click()
+    page.wait_for_timeout(200)
+    assert page.evaluate(f"{plot}._fullLayout.xaxis.range") == zoomed
+
+
 def test_dark_mode_by_system_and_by_hand(file):
     with opened(file, scheme="dark") as one:
         background = "getComputedStyle(document.body).backgroundColor"
@@ -259,6 +366,27 @@ def test_it_prints(browsed, tmp_path):
     browsed.page.set_viewport_size({"width": 1032, "height": 700})  # A4 across, less its margins
     assert browsed.page.evaluate("document.documentElement.scrollWidth") <= 1032
     assert len(browsed.page.pdf()) > 10_000
+
+
+def test_a_dark_page_prints_dark_on_white_and_as_wide_as_paper(file):
+    with opened(file, scheme="dark") as one:
+        one.go("curves")
+        one.page.locator("#trio .trace").first.wait_for()
+        title = "getComputedStyle(document.querySelector('#trio .plot .xtitle')).fill"
+        screen = one.page.evaluate(title)
+        one.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        one.page.emulate_media(media="print")
+        assert screen != one.page.evaluate(title) == "rgb(0, 0, 0)"
+        widths = "[...document.querySelectorAll('#trio .plot')].map((one) => [one.clientWidth, one._fullLayout.width])"
+        assert all(drawn <= wide < 500 for wide, drawn in one.page.evaluate(widths))
+        assert one.page.locator("#curves-key li").first.is_visible()  # the legend is not printed
+        one.shot("print-dark")
+        one.page.emulate_media(media="screen")
+        one.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        one.page.wait_for_timeout(300)
+        assert one.page.evaluate(title) == screen
+        assert not one.page.locator("#curves-key li").first.is_visible()
+        assert one.complaints == []
 
 
 def test_tables_and_words_read_without_scripts(file):
