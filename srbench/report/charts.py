@@ -1,5 +1,6 @@
 """What the charts of a page are drawn from: curves, perception against distortion, and spectra, as JSON."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -119,12 +120,17 @@ def _panel(panel: Panel, colours: Mapping[str, int]) -> dict[str, Any]:
                 "label": one.label,
                 "baseline": one.is_baseline,
                 "at": [one.x, one.y],
-                "x": list(one.x_interval),
-                "y": list(one.y_interval),
+                "x": _finite(one.x_interval),
+                "y": _finite(one.y_interval),
             }
             for one in panel.points
         ],
     }
+
+
+def _finite(ends: tuple[float, float]) -> list[float | None]:
+    """Both ends of an interval; None where one has no end, as that of an absurdly large mean."""
+    return [end if math.isfinite(end) else None for end in ends]
 
 
 def spectra_data(title: str, found: Spectra, colours: Mapping[str, int]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Page:
             lstrip_blocks=True,
         )
         sources = _sources()
-        return environment.get_template("page.html").render(
+        text = environment.get_template("page.html").render(
             content=self.content,
             last_values=last_values(self.content.curves),
             pictures=self.pictures,
@@ -76,6 +76,8 @@ class Page:
             version=__version__,
             made=now(),
         )
+        # Half of a character, as in a path that is no UTF-8, is written out: it cannot stand in a file.
+        return text.encode(errors="backslashreplace").decode()
 
 
 def page_of(runs: Sequence[StoredRun], looking: Looking, check: Callable[[], None] = lambda: None) -> Page:

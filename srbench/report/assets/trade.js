@@ -4,8 +4,8 @@
   if (!parent) return;
   const bars = (points, at, ends) => ({
     type: "data", symmetric: false, thickness: 1, width: 3,
-    array: points.map((one) => one[ends][1] - one.at[at]),
-    arrayminus: points.map((one) => one.at[at] - one[ends][0]),
+    array: points.map((one) => (one[ends][1] ?? one.at[at]) - one.at[at]), // null: without end
+    arrayminus: points.map((one) => one.at[at] - (one[ends][0] ?? one.at[at])),
   });
 
   /* Where each name goes: beside its point, on no other name and no point; nowhere where there is no room. */
@@ -13,7 +13,7 @@
   const places = (panel, names, width, height) => {
     const ends = [0, 1].map((at) => {
       const key = at ? "y" : "x";
-      return [Math.min(...panel.points.map((one) => one[key][0])), Math.max(...panel.points.map((one) => one[key][1]))];
+      return [Math.min(...panel.points.map((one) => one[key][0] ?? one.at[at])), Math.max(...panel.points.map((one) => one[key][1] ?? one.at[at]))];
     });
     const pixel = (one) => {
       const [x, y] = [0, 1].map((at) => (one.at[at] - ends[at][0]) / (ends[at][1] - ends[at][0] || 1) * 0.9 + 0.05);
