@@ -22,6 +22,7 @@ _SCRIPTS = (
     "table.js",
     "plots.js",
     "key.js",
+    "legend.js",
     "curves.js",
     "trade.js",
     "spectra.js",

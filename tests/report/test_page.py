@@ -93,6 +93,21 @@ def test_the_trio_of_a_channel_comes_first(read):
     assert last_values(read.data["curves"])[run][:3] == [0.3, 40, 40]
 
 
+def test_means_over_test_pictures_are_not_drawn_among_those_over_validation_pictures(tmp_path):
+    for seed, on in enumerate(("val", "test", "val")):
+        paths = store(tmp_path, lapsrn(seed=seed))
+        line = {"step": 1, "epoch": 1, "loss": {"r": 0.1}, "psnr": {"4": {"r": 20.0 + seed}}}
+        append_line(paths.history, {**line, "on": on})
+    runs = runs_in(tmp_path)
+    data, _ = curves_data(curves_of(runs), {run.id: at for at, run in enumerate(runs)})
+    charts = {one["title"]: [run for run, *_ in one["curves"]] for one in data["charts"]}
+    assert charts == {
+        "mean loss · red": [0, 1, 2],
+        "PSNR ×4 · red": [0, 2],
+        "PSNR ×4 · red · on test pictures": [1],
+    }
+
+
 def test_long_curves_are_thinned_and_that_is_said(runs, monkeypatch):
     monkeypatch.setattr("srbench.report.charts.MOST_VALUES", 10)
     monkeypatch.setattr("srbench.report.charts._FEWEST", 1)

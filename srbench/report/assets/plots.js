@@ -29,7 +29,7 @@
   const on = new Set(given === null || given === undefined
     ? page.runs.flatMap((run, at) => (run.on ? [at] : []))
     : given.split(".").filter(Boolean).map(Number).filter((at) => at < page.runs.length));
-  page.isOn = (run) => typeof run !== "number" || on.has(run);
+  page.isOn = (run) => typeof run !== "number" || page.runs[run].baseline || on.has(run);
   page.switchRun = (run, isOn) => (isOn ? on.add(run) : on.delete(run));
   page.keepRuns = () => {
     const usual = page.runs.every((run, at) => run.on === on.has(at));

@@ -9,23 +9,25 @@ const page = {};
 
   /* The state is in the address behind a #, so that it lives through a reload and can be sent along. Browsers
      refuse an address that changes hundreds of times, as while a picture is dragged: of many only the last is written. */
-  const PATIENCE_MS = 400;
+  const [MOST, WITHIN_MS] = [10, 4000];
   const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-  let written = -PATIENCE_MS;
+  const times = Array(MOST).fill(-Infinity);
   let waiting = null;
   const write = () => {
     clearTimeout(waiting);
     waiting = null;
-    written = performance.now();
+    times.shift();
+    times.push(performance.now());
     history.replaceState(null, "", `${state}` ? `#${state}` : location.pathname + location.search);
   };
   page.get = (key, otherwise) => state.get(key) ?? otherwise;
   page.set = (key, value) => {
     if (value === null || value === undefined || value === "") state.delete(key);
     else state.set(key, value);
-    waiting ??= setTimeout(write, Math.max(0, written + PATIENCE_MS - performance.now()));
+    const waitMs = times[0] + WITHIN_MS - performance.now();
+    if (waitMs <= 0) write();
+    else waiting ??= setTimeout(write, waitMs);
   };
-  addEventListener("pagehide", () => waiting && write());
 
   /* A form element that stands for a key of the state. */
   page.bind = (element, key, listener) => {

@@ -46,12 +46,11 @@
   for (const panel of panels) {
     const said = `${panel.upwards} against ${panel.across} of ${panel.points.length} runs; the table below has the values`;
     const figure = page.chart(parent, panel.title, said, () => {
-      const isDrawn = (one) => one.baseline || page.isOn(one.run);
-      const names = panel.points.map((one) => (isDrawn(one) ? page.nameOf(one.run) : ""));
+      const names = panel.points.map((one) => (page.isOn(one.run) ? page.nameOf(one.run) : ""));
       const plot = figure.querySelector(".plot");
       const where = places(panel, names, plot.clientWidth - 70, plot.clientHeight - 55);
       const traces = panel.points.flatMap((one, at) => {
-        if (!isDrawn(one)) return [];
+        if (!page.isOn(one.run)) return [];
         const look = page.look(one.run);
         const name = page.plain(names[at]);
         return [{
