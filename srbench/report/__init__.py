@@ -8,6 +8,7 @@
     provenance.py  where runs come from
     page.py        all of it → HTML, under a size
     embed.py       what a page carries inside itself, and its Content-Security-Policy
+    place.py       where it can be written, and the writing
     watch.py       the same again as runs go on
     templates/     its HTML; `assets/`: its scripts and styles
 
