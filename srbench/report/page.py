@@ -9,6 +9,7 @@ from srbench import __version__
 from srbench.report.charts import last_values
 from srbench.report.content import MOST_RUNS, Content, Looking, content_of, views_of
 from srbench.report.embed import asset, island, plotly, policy, script
+from srbench.report.paths import without_home
 from srbench.store.runs import StoredRun, now
 
 LIMIT = 15_000_000
@@ -62,6 +63,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.filters["without_home"] = without_home
         sources = _sources()
         text = environment.get_template("page.html").render(
             content=self.content,

@@ -204,12 +204,10 @@ def test_the_line_of_a_run_alone_gives_that_run(tmp_path, monkeypatch):
     ]
     results = ["--results", str(tmp_path / "results"), "--metric", "psnr"]
     assert srbench(["-q", *line, *results], monkeypatch) == 0
-    import shlex
-
     from srbench.report.provenance import alone
 
     (run,) = [one for one in runs_in(tmp_path / "results") if one.record.budget]
-    words = shlex.split(alone(run))
+    words = alone(run)
     assert words[:2] == ["srbench", "run"]
     assert srbench(["-q", *words[1:], *results], monkeypatch) == 0
     assert [one.id for one in runs_in(tmp_path / "results") if one.record.budget] == [run.id]
