@@ -269,9 +269,10 @@ def test_psnr_in_the_page_is_that_of_srbench(browsed):
           const found = [];
           for (const view of page.data("pictures")) {
             for (const layer of view.layers.filter((one) => one.crops)) {
+              const plane = layer.planes.includes("y") ? "y" : layer.planes[0];
               for (const [at, { box: [top, left, height, width] }] of view.crops.entries()) {
-                const plane = layer.planes.includes("y") ? "y" : layer.planes[0];
-                found.push([layer.crops[at], await page.psnr(view, layer, plane, { top, left, height, width })]);
+                const value = await page.psnr(view, layer, plane, { top, left, height, width });
+                found.push([layer.crops[at], value]);
               }
             }
           }
@@ -400,8 +401,10 @@ def test_a_dark_page_prints_dark_on_white_and_as_wide_as_paper(file):
         one.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         one.page.emulate_media(media="print")
         assert screen != one.page.evaluate(title) == "rgb(0, 0, 0)"
-        widths = "[...document.querySelectorAll('#trio .plot')].map((one) => [one.clientWidth, one._fullLayout.width])"
-        assert all(drawn <= wide < 500 for wide, drawn in one.page.evaluate(widths))
+        widths = one.page.evaluate(
+            "[...document.querySelectorAll('#trio .plot')].map((one) => [one.clientWidth, one._fullLayout.width])"
+        )
+        assert all(drawn <= wide < 500 for wide, drawn in widths)
         assert one.page.locator("#curves-key li").first.is_visible()  # the legend is not printed
         one.shot("print-dark")
         one.page.emulate_media(media="screen")

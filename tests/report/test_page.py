@@ -312,6 +312,9 @@ def test_pictures_that_do_not_fit_become_windows_and_then_words(tmp_path):
     assert len(view["layers"][3]["planes"]) == 1
     assert "windows" in room.notes[0]
     assert 0 <= room.left < 900_000
+    near = Crop("set", name, 4, (200, 260, 128, 128), "why")  # which lies in the window of the other
+    pair = pictures_data(gallery, [crop, near], {run.id: at for at, run in enumerate(runs)}, Room(900_000))
+    assert [len(one["crops"]) for one in pair] == [2]
     poor = Room(1000)
     assert pictures_data(gallery, [crop], {run.id: at for at, run in enumerate(runs)}, poor) == []
     assert "no room" in poor.notes[0]
