@@ -1,4 +1,4 @@
-"""A page is sent to others: folders of the machine it was made on are of no use to them, and not their business."""
+"""A page is sent to others, to whom folders of the machine it was made on are of no use, and no business."""
 
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath

@@ -49,5 +49,5 @@ def write_page(file: Path, page: Page, reload_s: float | None = None) -> int:
 
 def _cannot(file: Path, why: str) -> StoreError:
     return StoreError(
-        f"The page cannot be written to {file} ({why}). Free some space, or name another place: -o FILE."
+        f"The page cannot be written to {file} ({why}). Free some space, or name another place by -o FILE."
     )

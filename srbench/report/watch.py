@@ -1,6 +1,5 @@
 """A page that is written again whenever its runs have come further."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,11 +70,11 @@ def state_of(root: Path) -> _State:
     """What every change of a run changes: when its files were written, and how large they are."""
     found = []
     try:
-        names = os.listdir(root)
+        folders = list(root.iterdir())
     except FileNotFoundError:  # not there yet, or no more
-        names = []
-    for name in names:
-        paths = RunPaths(root / name)
+        folders = []
+    for folder in folders:
+        paths = RunPaths(folder)
         for path in (paths.run, paths.summary, paths.history, paths.timings):
             try:
                 stat = path.stat()

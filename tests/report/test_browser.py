@@ -371,6 +371,54 @@ def test_400_pixels_are_wide_enough(file):
         assert one.complaints == []
 
 
+def swipe(page, *fingers: tuple[float, float], by: tuple[float, float]) -> None:
+    """Fingers that are put down, all moved by so much, and lifted."""
+    session = page.context.new_cdp_session(page)
+    for number in range(12):
+        kind = "touchStart" if number == 0 else "touchMove" if number < 11 else "touchEnd"
+        along = min(number, 10) / 10
+        points = [{"x": x + by[0] * along, "y": y + by[1] * along} for x, y in fingers]
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
+        )
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(400)
+
+
+@pytest.mark.parametrize("where", ["#trio .plot", "#panes canvas"])
+def test_one_finger_scrolls_the_page_wherever_it_is_put(file, where):
+    """A phone's screen is full of charts and panes: nothing else is there to scroll by."""
+    with opened(file, width=400, height=800, by_touch=True) as one:
+        page = one.page
+        one.go("curves" if "trio" in where else "pictures")
+        page.wait_for_timeout(500)
+        page.locator(where).first.evaluate(
+            "(one) => one.scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
+        page.wait_for_timeout(500)
+        box = page.locator(where).first.bounding_box()
+        before = page.evaluate("scrollY")
+        swipe(page, (box["x"] + 150, box["y"] + 100), by=(0, -150))
+        assert page.evaluate("scrollY") > before + 50
+        assert one.complaints == []
+
+
+def test_two_fingers_move_a_picture(file):
+    with opened(file, width=400, height=800, by_touch=True) as one:
+        page = one.page
+        one.go("pictures")
+        canvas = page.locator("#panes canvas").first
+        page.get_by_role("button", name="Closer").click(click_count=12)
+        canvas.evaluate("(one) => one.scrollIntoView({block: 'center', behavior: 'instant'})")
+        page.wait_for_timeout(500)
+        before = canvas.get_attribute("data-place").split(",")
+        box = canvas.bounding_box()
+        swipe(page, (box["x"] + 60, box["y"] + 100), (box["x"] + 200, box["y"] + 100), by=(-60, 0))
+        after = canvas.get_attribute("data-place").split(",")
+        assert float(after[0]) > float(before[0]) + 1
+        assert float(after[2]) == pytest.approx(float(before[2]), rel=0.1)
+
+
 def test_axe_finds_no_serious_fault(browsed):
     page = browsed.page
     for section in ("summary", "curves", "pictures", "trade", "spectra", "worst", "provenance"):
@@ -402,7 +450,8 @@ def test_a_dark_page_prints_dark_on_white_and_as_wide_as_paper(file):
         one.page.emulate_media(media="print")
         assert screen != one.page.evaluate(title) == "rgb(0, 0, 0)"
         widths = one.page.evaluate(
-            "[...document.querySelectorAll('#trio .plot')].map((one) => [one.clientWidth, one._fullLayout.width])"
+            """[...document.querySelectorAll('#trio .plot')].map(
+              (one) => [one.clientWidth, one._fullLayout.width])"""
         )
         assert all(drawn <= wide < 500 for wide, drawn in widths)
         assert one.page.locator("#curves-key li").first.is_visible()  # the legend is not printed

@@ -44,7 +44,6 @@
       }
       if (mode() !== "panes") showFront();
       frame(context, canvas, scale);
-      canvas.style.touchAction = place.zoom === 1 ? "pan-y" : "none";
       canvas.dataset.place = `${place.x.toFixed(1)},${place.y.toFixed(1)},${place.zoom.toFixed(2)}`;
     }
   };
@@ -142,14 +141,11 @@
       if (!from) return;
       const before = fingers.size === 2 ? distance() : 0;
       fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      if (fingers.size === 2) {
-        zoomAt(distance() / before);
-        return;
-      }
-      const unit = fit(canvas) * (canvas.clientWidth / canvas.width) * place.zoom;
+      const unit = fit(canvas) * (canvas.clientWidth / canvas.width) * place.zoom * fingers.size;
       place.x -= (event.clientX - from.x) / unit;
       place.y -= (event.clientY - from.y) / unit;
-      moved();
+      if (fingers.size === 2) zoomAt(distance() / before);
+      else moved();
     });
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, (event) => fingers.delete(event.pointerId));
     canvas.addEventListener("keydown", (event) => {
