@@ -28,7 +28,7 @@ def check_place(file: Path) -> None:
 
 
 def write_page(file: Path, page: Page, reload_s: float | None = None) -> int:
-    """Write the page whole or not at all, and give its size in bytes; where `file` is a link, what it leads to.
+    """Write the page whole or not at all, and give its size in bytes; a link is followed.
 
     Args:
         file: where to.

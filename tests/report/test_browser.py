@@ -479,10 +479,13 @@ def test_a_watched_page_loads_itself_again_and_keeps_its_state(pictured_store, t
     path.write_text(page.html(1.0), encoding="utf-8")
     with opened(path) as one:
         one.page.get_by_label("Search").fill("bicubic")
+        last = "#provenance > details:last-of-type"
+        one.page.locator(last).evaluate("(one) => { one.open = true; }")
         text = page.html(1.0).replace("<h1>srbench report</h1>", "<h1>srbench report, again</h1>")
         path.write_text(text, encoding="utf-8")
         one.page.get_by_text("srbench report, again").wait_for(timeout=15_000)
         one.page.wait_for_function("document.getElementById('search')?.value === 'bicubic'")
+        assert one.page.locator(last).evaluate("(one) => one.open")
         assert one.complaints == []
         assert one.requests == []
 

@@ -96,8 +96,20 @@ const page = {};
     for (const kind of ["pointerdown", "pointermove", "keydown", "wheel"]) {
       addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
     }
+    /* What somebody has unfolded stays so; steps in a heading may have gone on, names have not. */
+    const keyOf = (one) => {
+      const text = [one.closest("section").id, ...[one.parentElement.closest("details"), one].map(
+        (each) => each && (each.querySelector("summary bdi") ?? each.querySelector("summary")).textContent)].join();
+      let hash = 0;
+      for (const character of text) hash = (hash * 31 + character.codePointAt(0)) % 2 ** 32;
+      return hash.toString(36);
+    };
+    const folds = [...document.querySelectorAll("details")].map((one) => ({ one, usual: one.open, key: keyOf(one) }));
+    const changedFolds = new Set(page.get("open", "").split("."));
+    for (const { one, usual, key } of folds) if (changedFolds.has(key)) one.open = !usual;
     setInterval(() => {
       if (tick.checked && !document.hidden && Date.now() - touched > 3000) {
+        page.set("open", folds.filter(({ one, usual }) => one.open !== usual).map(({ key }) => key).join("."));
         write();
         location.reload();
       }
