@@ -188,6 +188,22 @@ def test_the_red_plane_is_the_red_of_hr(browsed):
     assert found == 0
 
 
+def test_a_run_on_red_alone_differs_from_hrs_red_alone(browsed):
+    """Its SR is three equal planes: against HR's colours it would differ all over."""
+    browsed.go("pictures")
+    found = browsed.page.evaluate(
+        """async () => {
+          const view = page.data("pictures")[0];
+          const red = await page.painted(view, view.layers[0], "r", "none");
+          const layer = { label: "red", run: 0, planes: ["r"], src: red.toDataURL() };
+          const canvas = await page.painted(view, layer, "colour", "difference");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, 16, 16);
+          return [...new Set(data.filter((_, at) => at % 4 < 3))];
+        }"""
+    )
+    assert len(found) == 1  # the grey of no difference
+
+
 def test_the_slider_moves_the_border_between_two(browsed):
     browsed.go("pictures")
     page = browsed.page
