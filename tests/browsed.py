@@ -56,7 +56,9 @@ class Browsed:
 
 
 @contextmanager
-def opened(file: Path, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[Browsed]:
+def opened(
+    file: Path, *, width: int = 1280, height: int = 900, scheme: str = "light", by_touch: bool = False
+) -> Iterator[Browsed]:
     """A page from disk; skips where there is no Chromium or no Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -66,8 +68,9 @@ def opened(file: Path, *, width: int = 1280, height: int = 900, scheme: str = "l
         browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
-            )
+                viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce",
+                has_touch=by_touch, is_mobile=by_touch,
+            )  # fmt: skip
             browsed = Browsed(context.new_page())
             address = file.absolute().as_uri()
 

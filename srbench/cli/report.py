@@ -57,36 +57,36 @@ def report(
         srbench report -o report.html
     """
     from srbench.errors import UsageError
-    from srbench.files import write_atomic
     from srbench.python.typed import typed_list
     from srbench.report.content import Looking
     from srbench.report.page import page_of
+    from srbench.report.place import check_place, write_page
     from srbench.report.watch import watch as watch_runs
     from srbench.store.layout import default_results
     from srbench.train.stop import Stop
 
     if runs and suite:
         raise UsageError("A report is of named runs or of --suite, not of both.")
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder. Name a file: -o {output / 'report.html'}.")
+    check_place(output)
 
-    def read() -> "list[StoredRun]":
-        return chosen_runs(runs, results, suite=suite, beside=True)[0]
+    def read() -> "tuple[list[StoredRun], bool]":
+        return chosen_runs(runs, results, suite=suite, beside=True)
 
-    found, damaged = chosen_runs(runs, results, suite=suite, beside=True)
-    if not found and not watch:
-        raise UsageError("There is no run to report on. srbench run makes some; srbench runs lists them.")
-    quiet = context.obj["quiet"]
-    looking = Looking(device, typed_list("dataset", test), quiet=quiet)
+    looking = Looking(device, typed_list("dataset", test), quiet=context.obj["quiet"])
     if watch:
         watch_runs(
-            results or default_results(), read, output, looking, lambda line: typer.echo(line, err=True)
+            results or default_results(),
+            lambda: read()[0],
+            output,
+            looking,
+            lambda line: typer.echo(line, err=True),
         )
         return
+    found, damaged = read()
+    if not found:
+        raise UsageError("There is no run to report on. srbench run makes some; srbench runs lists them.")
     with Stop().listening() as stop:
         looking.check = stop.check
-        text = page_of(found, looking, stop.check).html()
-    content = text.encode()
-    write_atomic(output, content)
-    typer.echo(f"The page is in {output} ({len(content) / 1e6:.1f} MB).", err=True)
+        size_bytes = write_page(output, page_of(found, looking, stop.check))
+    typer.echo(f"The page is in {output} ({size_bytes / 1e6:.1f} MB).", err=True)
     raise typer.Exit(1 if damaged else 0)

@@ -1,5 +1,6 @@
 """What the charts of a page are drawn from: curves, perception against distortion, and spectra, as JSON."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ def curves_data(found: Curves, colours: Mapping[str, int]) -> tuple[dict[str, An
         notes.append(f"Of each curve at most {most} values are drawn, evenly spaced: there are {total:,}.")
     axes: dict[tuple[int, ...], int] = {}
     xs: list[dict[str, Any]] = []
-    charts: dict[tuple[str, int | None, str], dict[str, Any]] = {}
+    charts: dict[tuple[str, int | None, str, str], dict[str, Any]] = {}
     for curve in sorted(found.curves, key=_place):
         kept = _thin(len(curve.steps), most)
         steps = curve.steps[kept]
@@ -49,13 +50,13 @@ def curves_data(found: Curves, colours: Mapping[str, int]) -> tuple[dict[str, An
                 }
             )
         chart = charts.setdefault(
-            (curve.measure, curve.scale, curve.plane),
+            (curve.measure, curve.scale, curve.plane, curve.on),
             {
                 "title": title_of(curve),
                 "axis": {"psnr": "PSNR dB", "detail": "detail"}.get(curve.measure, curve.measure),
                 "trio": curve.measure in ("loss", "psnr"),
                 "plane": curve.plane,
-                "on": sorted({one.on for one in found.curves if _chart(one) == _chart(curve)}),
+                "on": curve.on,
                 "curves": [],
             },
         )
@@ -75,15 +76,12 @@ def last_values(data: Mapping[str, Any]) -> dict[int, list[float | None]]:
 
 
 def title_of(curve: Curve) -> str:
-    """`PSNR ×4 in red`."""
+    """`PSNR ×4 · red`, with `on test pictures` where these are not a run's validation pictures."""
     name = {"loss": "mean loss", "psnr": "PSNR"}.get(curve.measure, curve.measure)
     scale = "" if curve.scale is None else f" ×{curve.scale}"
     where = {"r": "red", "g": "green", "b": "blue", "y": "luma", "rgb": "r, g and b together"}
-    return f"{name}{scale} · {where.get(curve.plane, curve.plane)}"
-
-
-def _chart(curve: Curve) -> tuple[str, int | None, str]:
-    return curve.measure, curve.scale, curve.plane
+    on = "" if curve.on in ("train", "val") else f" · on {curve.on} pictures"
+    return f"{name}{scale} · {where.get(curve.plane, curve.plane)}{on}"
 
 
 def _place(curve: Curve) -> tuple[Any, ...]:
@@ -91,7 +89,7 @@ def _place(curve: Curve) -> tuple[Any, ...]:
     order = ("loss", "psnr", "detail")
     measure = order.index(curve.measure) if curve.measure in order else len(order)
     plane = PLANES.index(curve.plane) if curve.plane in PLANES else len(PLANES)
-    return (measure > 1, plane, measure, curve.measure, curve.scale or 0)
+    return (measure > 1, plane, measure, curve.measure, curve.scale or 0, curve.on != "val", curve.on)
 
 
 def _thin(count: int, most: int) -> Any:
@@ -117,14 +115,18 @@ def _panel(panel: Panel, colours: Mapping[str, int]) -> dict[str, Any]:
             {
                 "run": colours[one.run_id],
                 "label": one.label,
-                "baseline": one.is_baseline,
                 "at": [one.x, one.y],
-                "x": list(one.x_interval),
-                "y": list(one.y_interval),
+                "x": _finite(one.x_interval),
+                "y": _finite(one.y_interval),
             }
             for one in panel.points
         ],
     }
+
+
+def _finite(ends: tuple[float, float]) -> list[float | None]:
+    """Both ends of an interval; None where one has no end, as that of an absurdly large mean."""
+    return [end if math.isfinite(end) else None for end in ends]
 
 
 def spectra_data(title: str, found: Spectra, colours: Mapping[str, int]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Stored runs → all that a page says, section by section, as plain data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from srbench.errors import DatasetError, StoreError, UsageError
@@ -11,6 +11,7 @@ from srbench.report.provenance import Origin, Protocol, origins_of, protocols_of
 from srbench.report.summary import Summary, summary_of
 from srbench.report.worst import Worst, worst_of
 from srbench.store.runs import StoredRun
+from srbench.store.scores import read_series
 from srbench.verdict import tell
 from srbench.verdict.show import records
 from srbench.views.curves import curves_of
@@ -240,7 +241,9 @@ class Looking:
         from srbench.views.pictures import gallery
         from srbench.views.spectra import spectra_of
 
-        shown, notes = best(scene, MOST_LOOKED_AT)
+        first, left_out = best(scene, MOST_LOOKED_AT)
+        shown, damaged = _readable(first)
+        notes = [*left_out, *damaged]
         state = " ".join(f"{run.id}@{_stamp(run)}" for run in shown.runs)
         if (scene.title, state) in self._made:
             return self._made[scene.title, state]
@@ -257,6 +260,24 @@ class Looking:
         self._made = {key: one for key, one in self._made.items() if key[0] != scene.title}
         self._made[scene.title, state] = made
         return made
+
+
+def _readable(scene: Scene) -> tuple[Scene, list[str]]:
+    """The scene without the runs whose scores are damaged, and a note on each of these.
+
+    Raises:
+        StoreError: no run is left.
+    """
+    kept, notes = [], []
+    for run in scene.runs:
+        try:
+            read_series(run.paths)
+            kept.append(run)
+        except StoreError as error:
+            notes.append(str(error))
+    if not kept:
+        raise StoreError(" ".join(notes))
+    return replace(scene, runs=tuple(kept)), notes
 
 
 def _stamp(run: StoredRun) -> int:

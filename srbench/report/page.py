@@ -9,6 +9,7 @@ from srbench import __version__
 from srbench.report.charts import last_values
 from srbench.report.content import MOST_RUNS, Content, Looking, content_of, views_of
 from srbench.report.embed import asset, island, plotly, policy, script
+from srbench.report.paths import without_home
 from srbench.store.runs import StoredRun, now
 
 LIMIT = 15_000_000
@@ -21,10 +22,13 @@ _SCRIPTS = (
     "state.js",
     "table.js",
     "plots.js",
+    "key.js",
+    "legend.js",
     "curves.js",
     "trade.js",
     "spectra.js",
     "pixels.js",
+    "captions.js",
     "viewer.js",
 )
 
@@ -59,8 +63,9 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.filters["without_home"] = without_home
         sources = _sources()
-        return environment.get_template("page.html").render(
+        text = environment.get_template("page.html").render(
             content=self.content,
             last_values=last_values(self.content.curves),
             pictures=self.pictures,
@@ -74,6 +79,8 @@ class Page:
             version=__version__,
             made=now(),
         )
+        # Half of a character, as in a path that is no UTF-8, is written out: it cannot stand in a file.
+        return text.encode(errors="backslashreplace").decode()
 
 
 def page_of(runs: Sequence[StoredRun], looking: Looking, check: Callable[[], None] = lambda: None) -> Page:

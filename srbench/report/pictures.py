@@ -76,7 +76,7 @@ def _views(
         if side is None:
             boxes: list[Box] = [(0, 0, height, width)]
         else:
-            boxes = list(dict.fromkeys(_around(crop, side, height, width) for crop in crops))
+            boxes = _windows(crops, side, height, width)
         if sum(box[2] * box[3] for box in boxes) * 3 > room * 4:  # no picture is packed that small
             continue
         views = [_view(gallery, name, box, crops, colours) for box in boxes]
@@ -84,6 +84,20 @@ def _views(
         if views and size <= room:
             return size, views, side
     return None
+
+
+def _windows(crops: Sequence[Crop], side: int, height: int, width: int) -> list[Box]:
+    """A window around each crop; none for a crop that lies in the window of one before it."""
+    boxes: list[Box] = []
+    for crop in crops:
+        if not any(_holds(box, crop) for box in boxes):
+            boxes.append(_around(crop, side, height, width))
+    return boxes
+
+
+def _holds(box: Box, crop: Crop) -> bool:
+    (top, left, height, width), (first, begin, tall, wide) = box, crop.box
+    return top <= first and left <= begin and first + tall <= top + height and begin + wide <= left + width
 
 
 def _around(crop: Crop, side: int, height: int, width: int) -> Box:
@@ -105,14 +119,7 @@ def _view(
     scale = gallery.scene.scale
     top, left, height, width = box
     original = gallery.originals[name]
-    inside = [
-        crop
-        for crop in crops
-        if top <= crop.box[0]
-        and left <= crop.box[1]
-        and crop.box[0] + crop.box[2] <= top + height
-        and crop.box[1] + crop.box[3] <= left + width
-    ]
+    inside = [crop for crop in crops if _holds(box, crop)]
     window = (slice(top, top + height), slice(left, left + width))
     lr = original.lr[top // scale : (top + height) // scale, left // scale : (left + width) // scale]
     everything: tuple[Plane, ...] = ("r", "g", "b", "y")

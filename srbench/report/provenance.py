@@ -8,6 +8,7 @@ from typing import Any
 
 from srbench.errors import StoreError
 from srbench.grammar import Term
+from srbench.report.paths import portable
 from srbench.spec import ComponentSpec, LossSpec, RunSpec
 from srbench.store.runs import StoredRun, current_status
 from srbench.tables.protocols import used_protocols
@@ -22,6 +23,7 @@ class Origin:
         state: how far it is, in words.
         command: as it was typed, empty where that is not known; it may be of more runs than this one.
         alone: the same run by itself, empty where that cannot be said in one line.
+        shortened: whether of paths in these two the last part alone is there.
         facts: what is worth a line each: times, hardware, versions.
         providers: component → distribution, version and the start of its hash.
         spec: the specification, as JSON.
@@ -32,6 +34,7 @@ class Origin:
     state: str
     command: str
     alone: str
+    shortened: bool
     facts: Mapping[str, str]
     providers: Mapping[str, str]
     spec: str
@@ -45,8 +48,8 @@ def origins_of(runs: Sequence[StoredRun], names: Mapping[str, str]) -> list[Orig
 def _origin(run: StoredRun, name: str) -> Origin:
     record = run.record
     provenance = record.provenance
-    command = provenance.get("command") or ()
-    typed = command if isinstance(command, str) else shlex.join(str(one) for one in command)
+    lines = [[str(one) for one in provenance.get("command") or ()], alone(run)]
+    typed, by_itself = ([portable(word) for word in words] for words in lines)
     providers = {**provenance.get("providers", {}), **(run.summary or {}).get("providers", {})}
     status = current_status(run)
     state = f"{status}, step {record.step:,} of {record.budget:,}" if record.budget else status
@@ -56,8 +59,9 @@ def _origin(run: StoredRun, name: str) -> Origin:
         run.id,
         name,
         state,
-        typed,
-        alone(run),
+        shlex.join(typed),
+        shlex.join(by_itself),
+        [typed, by_itself] != lines,
         _facts(run),
         {what: _provider(one) for what, one in sorted(providers.items())},
         json.dumps(record.spec, indent=1, ensure_ascii=False, sort_keys=True),
@@ -69,7 +73,7 @@ def _facts(run: StoredRun) -> dict[str, str]:
     facts = {
         "begun": provenance.get("started"),
         "last saved": provenance.get("updated"),
-        "trained on": provenance.get("dataset"),
+        "trained on": portable(str(provenance.get("dataset") or "")),
         **{key: value for key, value in engine.items() if key != "versions"},
         "versions": ", ".join(f"{key} {value}" for key, value in engine.get("versions", {}).items()),
     }
@@ -83,17 +87,17 @@ def _provider(one: Mapping[str, Any]) -> str:
     return " ".join(filter(None, parts))
 
 
-def alone(run: StoredRun) -> str:
-    """The `srbench run` line of that run and no other; empty for what was not trained here.
+def alone(run: StoredRun) -> list[str]:
+    """The words of the `srbench run` line of that run and no other; none for what was not trained here.
 
     Every setting of its specification that can be typed is there, so that no recipe or default enters.
     """
     try:
         spec = RunSpec.from_stored(run.record.spec)
     except StoreError:
-        return ""
+        return []
     if not spec.loss or spec.source or not spec.dataset or spec.origin:
-        return ""
+        return []
     options: list[tuple[str, object]] = [
         ("model", _typed(spec.model)),
         ("loss", "+".join(_typed(term) for term in spec.loss)),
@@ -113,7 +117,7 @@ def alone(run: StoredRun) -> str:
         ("steps", run.record.budget),
     ]
     words = [word for name, value in options if value is not None for word in (f"--{name}", str(value))]
-    return shlex.join(["srbench", "run", *words])
+    return ["srbench", "run", *words]
 
 
 def _typed(one: ComponentSpec) -> str:

@@ -73,13 +73,15 @@ def curves_of(runs: Sequence[StoredRun]) -> Curves:
         label = names.of[run.id]
         try:
             lines = read_lines(run.paths.history)
-            timings = read_lines(run.paths.timings)
+            curves += _of_run(run, label, lines, read_lines(run.paths.timings))
         except StoreError as error:
             notes.append(f"{label} has no curves: {error}")
             continue
+        except (AttributeError, KeyError, TypeError, ValueError):  # JSON, but not as srbench writes it
+            notes.append(f"{label} has no curves: {run.paths.history.name} is not as srbench writes it.")
+            continue
         if not lines:
             notes.append(f"{label} has no curves: {_why_none(run)}.")
-        curves += _of_run(run, label, lines, timings)
     return Curves(curves, names.shared, notes)
 
 

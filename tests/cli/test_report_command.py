@@ -1,5 +1,8 @@
 """`srbench report`: one file, what is said of it, and what is refused."""
 
+import errno
+import os
+
 import pytest
 from paged import Paged
 from small import srbench
@@ -39,11 +42,41 @@ def test_a_named_run_stands_beside_bicubic(root, tmp_path, monkeypatch):
         (["nothing-of-that-name"], "No run in"),
         (["lapsrn", "--suite", "suite.toml"], "of named runs or of --suite, not of both"),
         (["-o", "."], "is a folder"),
+        (["-o", "/dev/null"], "is no file"),
+        (["-o", "/dev/null/report.html"], "/dev/null is no folder"),
     ],
 )
 def test_what_is_refused(root, typed, said, monkeypatch, capsys):
     assert srbench(["-q", "report", *typed, "--results", str(root)], monkeypatch) != 0
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_no_work_is_done_for_a_place_that_cannot_be_written(root, tmp_path, monkeypatch, capsys):
+    typed = ["-q", "report", "-o", str(tmp_path / "new" / "report.html"), "--results", str(root)]
+    monkeypatch.setattr("srbench.report.page.page_of", pytest.fail)
+    access = os.access  # root may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    assert srbench(typed, monkeypatch) == 1
+    assert "may not be written" in capsys.readouterr().err
+
+
+def test_a_link_is_followed_and_what_fails_leaves_the_old_page(root, tmp_path, monkeypatch, capsys):
+    target, link = tmp_path / "target.html", tmp_path / "link.html"
+    target.write_text("old")
+    link.symlink_to(target)
+    typed = ["-q", "report", "-o", str(link), "--results", str(root)]
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("srbench.files.sync_file", full)
+        assert srbench(typed, patch) == 1
+    assert "cannot be written to" in capsys.readouterr().err
+    assert target.read_text() == "old"
+    assert srbench(typed, monkeypatch) == 0
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_watching_writes_the_page_until_ctrl_c(root, tmp_path, monkeypatch, capsys):

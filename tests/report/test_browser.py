@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from browsed import opened
 from hostile import HOSTILE, hostile_page
+from stored import realistic
 
 from srbench.report.content import Looking
 from srbench.report.page import page_of
@@ -107,7 +108,7 @@ def test_the_legend_and_the_axes_change_all_curves(browsed):
     chart.locator(".trace").first.wait_for()
     before = chart.locator(".scatterlayer .trace").count()
     drawn = page.evaluate("page.data('curves').charts[0].curves[0][0]")
-    page.locator("#legend input").nth(drawn).uncheck()
+    page.locator(f"#legend input[value='{drawn}']").uncheck()
     assert chart.locator(".scatterlayer .trace").count() == before - 1
     page.get_by_label("epochs").check()
     assert chart.locator(".xtitle").text_content() == "epochs"
@@ -187,6 +188,22 @@ def test_the_red_plane_is_the_red_of_hr(browsed):
     assert found == 0
 
 
+def test_a_run_on_red_alone_differs_from_hrs_red_alone(browsed):
+    """Its SR is three equal planes: against HR's colours it would differ all over."""
+    browsed.go("pictures")
+    found = browsed.page.evaluate(
+        """async () => {
+          const view = page.data("pictures")[0];
+          const red = await page.painted(view, view.layers[0], "r", "none");
+          const layer = { label: "red", run: 0, planes: ["r"], src: red.toDataURL() };
+          const canvas = await page.painted(view, layer, "colour", "difference");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, 16, 16);
+          return [...new Set(data.filter((_, at) => at % 4 < 3))];
+        }"""
+    )
+    assert len(found) == 1  # the grey of no difference
+
+
 def test_the_slider_moves_the_border_between_two(browsed):
     browsed.go("pictures")
     page = browsed.page
@@ -209,6 +226,136 @@ def test_the_slider_moves_the_border_between_two(browsed):
     page.locator("#panes canvas").press("b")
     page.wait_for_timeout(100)
     assert pixels(page) == before
+
+
+def test_the_legend_is_there_without_curves_and_bicubic_is_always_drawn(tmp_path):
+    """Foreign weights have scores and no history: they are switched too."""
+    realistic(tmp_path)
+    path = tmp_path / "report.html"
+    path.write_text(page_of(list_runs(tmp_path)[0], Looking()).html(), encoding="utf-8")
+    with opened(path) as one:
+        page = one.page
+        assert page.locator("#trio").count() == 0
+        one.go("trade")
+        points = page.locator("#trade-charts .plot").first.locator(".scatterlayer .trace .point")
+        points.first.wait_for()
+        before = points.count()
+        names = page.locator("#legend bdi").all_inner_texts()
+        assert len(names) == 4
+        assert "bicubic" not in names
+        page.get_by_role("button", name="None").click()
+        one.go("trade")
+        page.wait_for_timeout(300)
+        assert before > points.count() == 1
+        assert one.complaints == []
+
+
+def captions(page) -> list[str]:
+    """What stands beneath the panes, when it has been said."""
+    page.wait_for_timeout(400)
+    return page.locator("#panes figcaption small").all_inner_texts()
+
+
+def test_scores_beneath_are_of_the_crop_or_of_what_is_in_sight(browsed):
+    """Away from a crop its scores would be of another place than the one that is seen."""
+    browsed.go("pictures")
+    page = browsed.page
+    page.locator("#crops button").first.click()
+    of_crop = captions(page)
+    assert all("PSNR" in one for one in of_crop[BICUBIC:])
+    assert "Crop 1" in page.locator("#why").inner_text()
+    canvas = page.locator("#panes canvas").first
+    canvas.press("-")
+    canvas.press("ArrowLeft")
+    in_sight = captions(page)
+    assert in_sight[BICUBIC] != of_crop[BICUBIC]
+    assert "what is in sight" in page.locator("#why").inner_text()
+    assert page.locator("#crops [aria-pressed='true']").count() == 0
+    page.reload()
+    browsed.go("pictures")
+    assert captions(page) == in_sight  # and the place is kept
+    page.locator("#crops button").first.click()
+    assert captions(page) == of_crop
+
+
+def test_psnr_in_the_page_is_that_of_srbench(browsed):
+    """The page's own PSNR, of the very crops whose PSNR srbench computed."""
+    pairs = browsed.page.evaluate(
+        """async () => {
+          const found = [];
+          for (const view of page.data("pictures")) {
+            for (const layer of view.layers.filter((one) => one.crops)) {
+              const plane = layer.planes.includes("y") ? "y" : layer.planes[0];
+              for (const [at, { box: [top, left, height, width] }] of view.crops.entries()) {
+                const value = await page.psnr(view, layer, plane, { top, left, height, width });
+                found.push([layer.crops[at], value]);
+              }
+            }
+          }
+          return found;
+        }"""
+    )
+    assert len(pairs) > 3
+    for said, value in pairs:
+        assert f" {value:.2f} dB" in said or said.startswith("equal to HR")
+
+
+def test_a_blink_says_which_of_two_is_seen(browsed):
+    browsed.go("pictures")
+    page = browsed.page
+    page.get_by_label("blink", exact=True).check()
+    page.wait_for_timeout(200)
+    names = page.locator("#panes figcaption strong")
+    seen = [names.nth(at).is_visible() for at in range(2)]
+    assert sorted(seen) == [False, True]
+    page.locator("#panes canvas").press("b")
+    page.wait_for_timeout(200)
+    assert [names.nth(at).is_visible() for at in range(2)] == seen[::-1]
+    name = names.nth(0).inner_text() if seen[1] else names.nth(1).inner_text()
+    assert page.locator("#panes canvas").get_attribute("aria-label").startswith(f"{name} of ")
+
+
+def test_dragging_for_long_does_not_flood_the_address(browsed):
+    """Browsers refuse replaceState() after 100 to 200 calls in a few seconds, Safari by an exception."""
+    browsed.go("pictures")
+    page = browsed.page
+    page.evaluate("""() => {
+      const replace = history.replaceState.bind(history);
+      window.written = 0;
+      history.replaceState = (...given) => { window.written += 1; replace(...given); };
+    }""")
+    box = page.locator("#panes canvas").first.bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 100, steps=300)
+    page.mouse.up()
+    page.wait_for_timeout(4500)
+    assert 0 < page.evaluate("window.written") < 40
+    assert "place=" in page.url
+
+
+def test_the_spectra_say_which_line_is_whose(browsed):
+    browsed.go("spectra")
+    names = browsed.page.locator("#spectra-key li:visible").all_inner_texts()
+    assert [one.strip() for one in names[:2]] == ["HR", "bicubic"]
+    assert len(names) > 2
+
+
+def test_a_zoom_outlives_the_switching_of_runs(browsed):
+    browsed.go("curves")
+    page = browsed.page
+    plot = "document.querySelector('#trio .plot')"
+    page.locator("#trio .trace").first.wait_for()
+    box = page.locator("#trio .plot").first.locator(".nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 1.5, box["y"] + 25, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    zoomed = page.evaluate(f"{plot}._fullLayout.xaxis.range")
+    page.locator("#legend input").last.click()
+    page.wait_for_timeout(200)
+    assert page.evaluate(f"{plot}._fullLayout.xaxis.range") == zoomed
 
 
 def test_dark_mode_by_system_and_by_hand(file):
@@ -240,6 +387,54 @@ def test_400_pixels_are_wide_enough(file):
         assert one.complaints == []
 
 
+def swipe(page, *fingers: tuple[float, float], by: tuple[float, float]) -> None:
+    """Fingers that are put down, all moved by so much, and lifted."""
+    session = page.context.new_cdp_session(page)
+    for number in range(12):
+        kind = "touchStart" if number == 0 else "touchMove" if number < 11 else "touchEnd"
+        along = min(number, 10) / 10
+        points = [{"x": x + by[0] * along, "y": y + by[1] * along} for x, y in fingers]
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
+        )
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(400)
+
+
+@pytest.mark.parametrize("where", ["#trio .plot", "#panes canvas"])
+def test_one_finger_scrolls_the_page_wherever_it_is_put(file, where):
+    """A phone's screen is full of charts and panes: nothing else is there to scroll by."""
+    with opened(file, width=400, height=800, by_touch=True) as one:
+        page = one.page
+        one.go("curves" if "trio" in where else "pictures")
+        page.wait_for_timeout(500)
+        page.locator(where).first.evaluate(
+            "(one) => one.scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
+        page.wait_for_timeout(500)
+        box = page.locator(where).first.bounding_box()
+        before = page.evaluate("scrollY")
+        swipe(page, (box["x"] + 150, box["y"] + 100), by=(0, -150))
+        assert page.evaluate("scrollY") > before + 50
+        assert one.complaints == []
+
+
+def test_two_fingers_move_a_picture(file):
+    with opened(file, width=400, height=800, by_touch=True) as one:
+        page = one.page
+        one.go("pictures")
+        canvas = page.locator("#panes canvas").first
+        page.get_by_role("button", name="Closer").click(click_count=12)
+        canvas.evaluate("(one) => one.scrollIntoView({block: 'center', behavior: 'instant'})")
+        page.wait_for_timeout(500)
+        before = canvas.get_attribute("data-place").split(",")
+        box = canvas.bounding_box()
+        swipe(page, (box["x"] + 60, box["y"] + 100), (box["x"] + 200, box["y"] + 100), by=(-60, 0))
+        after = canvas.get_attribute("data-place").split(",")
+        assert float(after[0]) > float(before[0]) + 1
+        assert float(after[2]) == pytest.approx(float(before[2]), rel=0.1)
+
+
 def test_axe_finds_no_serious_fault(browsed):
     page = browsed.page
     for section in ("summary", "curves", "pictures", "trade", "spectra", "worst", "provenance"):
@@ -261,6 +456,30 @@ def test_it_prints(browsed, tmp_path):
     assert len(browsed.page.pdf()) > 10_000
 
 
+def test_a_dark_page_prints_dark_on_white_and_as_wide_as_paper(file):
+    with opened(file, scheme="dark") as one:
+        one.go("curves")
+        one.page.locator("#trio .trace").first.wait_for()
+        title = "getComputedStyle(document.querySelector('#trio .plot .xtitle')).fill"
+        screen = one.page.evaluate(title)
+        one.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        one.page.emulate_media(media="print")
+        assert screen != one.page.evaluate(title) == "rgb(0, 0, 0)"
+        widths = one.page.evaluate(
+            """[...document.querySelectorAll('#trio .plot')].map(
+              (one) => [one.clientWidth, one._fullLayout.width])"""
+        )
+        assert all(drawn <= wide < 500 for wide, drawn in widths)
+        assert one.page.locator("#curves-key li").first.is_visible()  # the legend is not printed
+        one.shot("print-dark")
+        one.page.emulate_media(media="screen")
+        one.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        one.page.wait_for_timeout(300)
+        assert one.page.evaluate(title) == screen
+        assert not one.page.locator("#curves-key li").first.is_visible()
+        assert one.complaints == []
+
+
 def test_tables_and_words_read_without_scripts(file):
     with opened(file) as one:
         page = one.page.context.browser.new_context(java_script_enabled=False).new_page()
@@ -276,10 +495,13 @@ def test_a_watched_page_loads_itself_again_and_keeps_its_state(pictured_store, t
     path.write_text(page.html(1.0), encoding="utf-8")
     with opened(path) as one:
         one.page.get_by_label("Search").fill("bicubic")
+        last = "#provenance > details:last-of-type"
+        one.page.locator(last).evaluate("(one) => { one.open = true; }")
         text = page.html(1.0).replace("<h1>srbench report</h1>", "<h1>srbench report, again</h1>")
         path.write_text(text, encoding="utf-8")
         one.page.get_by_text("srbench report, again").wait_for(timeout=15_000)
         one.page.wait_for_function("document.getElementById('search')?.value === 'bicubic'")
+        assert one.page.locator(last).evaluate("(one) => one.open")
         assert one.complaints == []
         assert one.requests == []
 

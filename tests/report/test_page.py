@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from paged import Paged
 from stored import bicubic, lapsrn, realistic, runs_in, scored, store
 
 from srbench.report import page as page_module
-from srbench.report.charts import curves_data, last_values
+from srbench.report.charts import curves_data, last_values, trade_data
 from srbench.report.content import Looking, content_of, telling
 from srbench.report.embed import island, rounded
 from srbench.report.page import LIMIT, page_of
@@ -22,6 +24,7 @@ from srbench.tables import records
 from srbench.views.crops import Crop
 from srbench.views.curves import curves_of
 from srbench.views.pictures import Gallery, Original, Shown
+from srbench.views.trade import Chart, Panel, Point
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,21 @@ def test_the_trio_of_a_channel_comes_first(read):
     assert read.data["curves"]["xs"][axis] == {"steps": [10, 20], "epochs": [2.5, 5], "hours": [1, 2]}
     assert read.data["runs"][run]["id"].startswith("lapsrn")
     assert last_values(read.data["curves"])[run][:3] == [0.3, 40, 40]
+
+
+def test_means_over_test_pictures_are_not_drawn_among_those_over_validation_pictures(tmp_path):
+    for seed, on in enumerate(("val", "test", "val")):
+        paths = store(tmp_path, lapsrn(seed=seed))
+        line = {"step": 1, "epoch": 1, "loss": {"r": 0.1}, "psnr": {"4": {"r": 20.0 + seed}}}
+        append_line(paths.history, {**line, "on": on})
+    runs = runs_in(tmp_path)
+    data, _ = curves_data(curves_of(runs), {run.id: at for at, run in enumerate(runs)})
+    charts = {one["title"]: [run for run, *_ in one["curves"]] for one in data["charts"]}
+    assert charts == {
+        "mean loss · red": [0, 1, 2],
+        "PSNR ×4 · red": [0, 2],
+        "PSNR ×4 · red · on test pictures": [1],
+    }
 
 
 def test_long_curves_are_thinned_and_that_is_said(runs, monkeypatch):
@@ -186,15 +204,54 @@ def test_the_line_of_a_run_alone_gives_that_run(tmp_path, monkeypatch):
     ]
     results = ["--results", str(tmp_path / "results"), "--metric", "psnr"]
     assert srbench(["-q", *line, *results], monkeypatch) == 0
-    import shlex
-
     from srbench.report.provenance import alone
 
     (run,) = [one for one in runs_in(tmp_path / "results") if one.record.budget]
-    words = shlex.split(alone(run))
+    words = alone(run)
     assert words[:2] == ["srbench", "run"]
     assert srbench(["-q", *words[1:], *results], monkeypatch) == 0
     assert [one.id for one in runs_in(tmp_path / "results") if one.record.budget] == [run.id]
+
+
+def test_an_interval_without_end_has_a_page(runs, page):
+    """Squares of 1e300 are no numbers: the interval of such a mean has no ends."""
+    point = Point(runs[0].id, "one", True, 30.0, 0.5, (29.0, 31.0), (float("-inf"), float("inf")))
+    panel = Panel("set", "presence", "PSNR", "presence", "higher", [point], [0])
+    trade = trade_data(Chart([[panel]], "", []), {runs[0].id: 0})
+    read = Paged(replace(page, content=replace(page.content, trade=trade)).html())
+    (shown,) = read.data["trade"][0]["points"]
+    assert (shown["x"], shown["y"]) == ([29, 31], [None, None])
+
+
+def test_half_a_character_is_written_out(tmp_path):
+    paths = store(tmp_path, lapsrn(), provenance={"command": ["srbench", "run", "/data/HALF"]})
+    paths.run.write_text(paths.run.read_text().replace("HALF", "\\udcff"))
+    text = page_of(runs_in(tmp_path), Looking()).html()
+    assert "\\udcff" in text
+    assert text.encode()
+
+
+def test_a_history_that_is_not_srbenchs_leaves_the_others_their_curves(tmp_path):
+    odd, sound = store(tmp_path, lapsrn()), store(tmp_path, lapsrn(seed=1))
+    for paths, scale in ((odd, "four"), (sound, "4")):
+        append_line(
+            paths.history, {"step": 1, "epoch": 1, "loss": {}, "on": "val", "psnr": {scale: {"r": 1.0}}}
+        )
+    found = curves_of(runs_in(tmp_path))
+    assert {curve.run_id for curve in found.curves} == {sound.directory.name}
+    assert found.notes == ["lapsrn seed 0 has no curves: history.jsonl is not as srbench writes it."]
+
+
+def test_damaged_scores_take_away_their_own_runs_pictures_alone(pictured_store, tmp_path):
+    root = tmp_path / "results"
+    shutil.copytree(pictured_store, root)
+    damaged = next(run for run in runs_in(root) if "charbonnier" in run.id)
+    damaged.paths.scores.write_bytes(b"PAR1")
+    looked, _ = Looking("cpu").at(runs_in(root))
+    titles = {one.run_id for one in looked[0].gallery.shown}
+    assert titles
+    assert damaged.id not in titles
+    assert any("cannot be read" in note for one in looked for note in one.notes)
 
 
 # Text that would be markup
@@ -255,6 +312,9 @@ def test_pictures_that_do_not_fit_become_windows_and_then_words(tmp_path):
     assert len(view["layers"][3]["planes"]) == 1
     assert "windows" in room.notes[0]
     assert 0 <= room.left < 900_000
+    near = Crop("set", name, 4, (200, 260, 128, 128), "why")  # which lies in the window of the other
+    pair = pictures_data(gallery, [crop, near], {run.id: at for at, run in enumerate(runs)}, Room(900_000))
+    assert [len(one["crops"]) for one in pair] == [2]
     poor = Room(1000)
     assert pictures_data(gallery, [crop], {run.id: at for at, run in enumerate(runs)}, poor) == []
     assert "no room" in poor.notes[0]

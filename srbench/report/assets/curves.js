@@ -1,9 +1,11 @@
-/* Curves of training, and the legend that switches runs in all charts. */
+/* Curves of training. */
 (() => {
-  const legend = page.byId("legend");
-  if (!legend) return;
+  if (!page.byId("trio")) return;
   const { xs, charts } = page.data("curves");
   const across = page.bindRadios("across", "across", page.redraw);
+  for (const one of document.querySelectorAll("input[name='across']")) {
+    one.disabled = xs.every((axes) => axes[one.value].every((value) => value === null)); // was not noted
+  }
   const logX = page.byId("log-x");
   const logY = page.byId("log-y");
   page.bind(logX, "logx", page.redraw);
@@ -11,7 +13,7 @@
 
   let plane = null;
   for (const chart of charts) {
-    const said = `${chart.title} of ${chart.curves.length} runs over training, on ${chart.on.join(" and ")} pictures`;
+    const said = `${chart.title} of ${chart.curves.length} runs over training, on ${chart.on} pictures`;
     const parent = page.byId(chart.trio ? "trio" : "others");
     const figure = page.chart(parent, chart.title, said, () => {
       const traces = chart.curves.filter(([run]) => page.isOn(run)).map(([run, axis, values]) => {
@@ -27,6 +29,7 @@
       return {
         traces,
         layout: page.layout({
+          uirevision: `${across()} ${logX.checked} ${logY.checked}`,
           xaxis: { title: { text: across() }, type: logX.checked ? "log" : "linear" },
           yaxis: { title: { text: page.plain(chart.axis) }, type: isLoss && logY.checked ? "log" : "linear" },
         }),
@@ -38,52 +41,5 @@
   if (!charts.some((chart) => !chart.trio)) page.byId("more-curves").hidden = true;
 
   const drawn = new Set(charts.flatMap((chart) => chart.curves.map(([run]) => run)));
-  const swatch = (run) => {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("width", "28");
-    svg.setAttribute("height", "10");
-    svg.setAttribute("aria-hidden", "true");
-    const line = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "line"));
-    for (const [key, value] of Object.entries({ x1: 0, x2: 28, y1: 5, y2: 5, "stroke-width": 3 })) line.setAttribute(key, value);
-    const dashes = { solid: "", dash: "8 4", dot: "3 3", dashdot: "8 3 2 3", longdash: "12 4", longdashdot: "12 3 2 3" };
-    const paint = () => {
-      const look = page.look(run);
-      line.setAttribute("stroke", look.colour);
-      line.setAttribute("stroke-dasharray", dashes[look.dash]);
-    };
-    paint();
-    page.onTheme(paint);
-    return svg;
-  };
-  const boxes = page.runs.map((run, at) => {
-    const label = document.createElement("label");
-    const box = document.createElement("input");
-    const name = document.createElement("bdi");
-    box.type = "checkbox";
-    box.checked = page.isOn(at);
-    box.addEventListener("change", () => {
-      page.switchRun(at, box.checked);
-      page.keepRuns();
-    });
-    name.textContent = run.label;
-    label.append(box, " ", swatch(at), " ", name);
-    if (!drawn.has(at)) label.title = "has no curves";
-    legend.append(label);
-    return { at, box, label };
-  });
-  const all = (isOn) => () => {
-    for (const { at, box, label } of boxes) {
-      if (label.hidden) continue;
-      box.checked = isOn;
-      page.switchRun(at, isOn);
-    }
-    page.keepRuns();
-  };
-  page.byId("runs-all").addEventListener("click", all(true));
-  page.byId("runs-none").addEventListener("click", all(false));
-  const find = page.byId("find-run");
-  find.addEventListener("input", () => {
-    const wanted = find.value.toLowerCase();
-    for (const { label } of boxes) label.hidden = !label.textContent.toLowerCase().includes(wanted);
-  });
+  page.key(page.byId("curves-key"), [...drawn].sort((a, b) => a - b));
 })();

@@ -26,6 +26,19 @@
     return { canvas, context };
   };
 
+  /* The pixels of a layer as they are packed; LR's have its own size. */
+  const read = new Map();
+  const pixelsOf = (layer) => {
+    if (!read.has(layer)) {
+      if (read.size > 12) read.delete(read.keys().next().value);
+      read.set(layer, decode(layer).then((image) => {
+        const { naturalWidth: width, naturalHeight: height } = image;
+        return canvasOf(image, width, height).context.getImageData(0, 0, width, height);
+      }));
+    }
+    return read.get(layer);
+  };
+
   const channel = (data, at, plane) => {
     if (plane === "y") return 16 + LUMA[0] * data[at] + LUMA[1] * data[at + 1] + LUMA[2] * data[at + 2];
     return data[at + { r: 0, g: 1, b: 2 }[plane]];
@@ -67,14 +80,28 @@
     }
   };
 
+  /* PSNR in dB of a window of a layer, as scores take it, with no border left out: Infinity where it is HR. */
+  page.psnr = async (view, layer, plane, { left, top, width, height }) => {
+    const [sr, hr] = (await Promise.all([layer, view.layers[0]].map(pixelsOf))).map((one) => one.data);
+    let sum = 0;
+    for (let row = top; row < top + height; row += 1) {
+      const end = (row * view.width + left + width) * 4;
+      for (let at = (row * view.width + left) * 4; at < end; at += 4) {
+        const off = channel(sr, at, plane) - channel(hr, at, plane);
+        sum += off * off;
+      }
+    }
+    return 10 * Math.log10((255 * 255 * width * height) / sum);
+  };
+
   const made = new Map();
   /* A canvas of HR's size: the layer as it is to be shown. */
   page.painted = async (view, layer, plane, overlay) => {
-    const wanted = plane === "colour" || layer.planes.includes(plane) ? plane : "colour";
+    const wanted = layer.planes.includes(plane) ? plane : layer.planes.length === 1 ? layer.planes[0] : "colour";
     const key = [view.title, layer.label, layer.run, wanted, overlay].join("\n");
     if (made.has(key)) return made.get(key);
     const picture = canvasOf(await decode(layer), view.width, view.height);
-    if (overlay === "difference" && layer.label !== "HR") {
+    if (overlay === "difference" && layer !== view.layers[0]) {
       difference(picture, canvasOf(await decode(view.layers[0]), view.width, view.height), wanted);
     } else if (wanted !== "colour") {
       onePlane(picture, wanted);

@@ -3,18 +3,20 @@
   const PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F"];
   const DARK = ["#4DA3E0", "#F08A3C", "#2FC79B", "#E29CC4", "#F2C14E", "#8FD0F5", "#B39BDB", "#B5B5B5"];
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
+  const PATTERNS = ["", "/", "x", "\\", ".", "-"]; // of bars, which have no dashes
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "pentagon"];
   page.runs = page.data("runs");
 
   const numbers = new Map(page.runs.flatMap((run, at) => (run.baseline ? [] : [at])).map((at, number) => [at, number]));
   page.look = (which) => {
-    if (which === "HR") return { colour: page.colour("ink"), dash: "solid", symbol: "star" };
+    if (which === "HR") return { colour: page.colour("ink"), dash: "solid", pattern: "", symbol: "star" };
     const run = numbers.get(which);
-    if (run === undefined) return { colour: page.colour("faint"), dash: "dot", symbol: "star" };
+    if (run === undefined) return { colour: page.colour("faint"), dash: "dot", pattern: "", symbol: "star" };
     const turn = Math.floor(run / PALETTE.length);
     return {
       colour: (page.isDark() ? DARK : PALETTE)[run % PALETTE.length],
       dash: DASHES[turn % DASHES.length],
+      pattern: PATTERNS[turn % PATTERNS.length],
       symbol: SYMBOLS[(run + turn) % SYMBOLS.length],
     };
   };
@@ -27,7 +29,7 @@
   const on = new Set(given === null || given === undefined
     ? page.runs.flatMap((run, at) => (run.on ? [at] : []))
     : given.split(".").filter(Boolean).map(Number).filter((at) => at < page.runs.length));
-  page.isOn = (run) => typeof run !== "number" || on.has(run);
+  page.isOn = (run) => typeof run !== "number" || page.runs[run].baseline || on.has(run);
   page.switchRun = (run, isOn) => (isOn ? on.add(run) : on.delete(run));
   page.keepRuns = () => {
     const usual = page.runs.every((run, at) => run.on === on.has(at));
@@ -42,14 +44,19 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: page.colour("ink"), family: "system-ui, sans-serif", size: 12 },
       margin: { l: 56, r: 12, t: 8, b: 44 }, showlegend: false, hovermode: "closest",
-      hoverlabel: { namelength: -1 }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
+      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", // fingers scroll the page
+      uirevision: "kept", hoverlabel: { namelength: -1 }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
     };
   };
 
   const charts = [];
+  const followers = [];
+  let isPrinting = false;
+  page.onRedraw = (listener) => followers.push(listener);
   const draw = (chart) => {
     const { traces, layout } = chart.make();
     chart.isDrawn = true;
+    if (isPrinting) Object.assign(layout, { width: chart.plot.clientWidth, height: chart.plot.clientHeight });
     Plotly.react(chart.plot, traces, layout, {
       responsive: true, displaylogo: false, displayModeBar: false, showTips: false, scrollZoom: false,
     });
@@ -62,13 +69,23 @@
     }
   }, { rootMargin: "200px" });
   page.redraw = () => {
+    for (const one of followers) one();
     for (const chart of charts) {
       chart.isDrawn = false;
       if (chart.isNear) draw(chart);
     }
   };
   page.onTheme(page.redraw);
-  addEventListener("beforeprint", () => charts.forEach((chart) => chart.isDrawn || (chart.plot.offsetParent && draw(chart))));
+
+  /* On paper all charts are drawn, in its width and colours; plotly does not see that by itself. */
+  const print = (isOn) => () => {
+    isPrinting = isOn;
+    document.documentElement.classList.toggle("printing", isOn);
+    page.themed();
+    for (const chart of charts) if (isOn && chart.plot.offsetParent) draw(chart);
+  };
+  addEventListener("beforeprint", print(true));
+  addEventListener("afterprint", print(false));
 
   /* A chart below `parent`; `make` gives its traces and layout when they are asked for. */
   page.chart = (parent, title, said, make, kind = "") => {

@@ -3,7 +3,10 @@
   const parent = page.byId("spectra-charts");
   if (!parent) return;
   const NAMES = { r: "red", g: "green", b: "blue", y: "luma" };
-  for (const scene of page.data("spectra")) {
+  const scenes = page.data("spectra");
+  const shown = scenes.flatMap(({ planes }) => Object.values(planes).flatMap(({ power }) => power.map(([run]) => run)));
+  page.key(page.byId("spectra-key"), [...new Set(shown)]);
+  for (const scene of scenes) {
     const over = `${scene.title}, mean of ${scene.pictures.length} pictures`;
     for (const [plane, { power, octaves }] of Object.entries(scene.planes)) {
       const figure = page.chart(parent, `Power in ${NAMES[plane]} · ${over}`, `Radial power in ${NAMES[plane]} of HR, bicubic and the runs`, () => ({
@@ -23,9 +26,10 @@
         const runs = [...new Set(octaves.map(([run]) => run))].filter(page.isOn);
         return {
           traces: runs.map((run) => {
+            const look = page.look(run);
             const mine = octaves.filter(([one]) => one === run);
             return {
-              type: "bar", name: page.plain(page.nameOf(run)), marker: { color: page.look(run).colour },
+              type: "bar", name: page.plain(page.nameOf(run)), marker: { color: look.colour, pattern: { shape: look.pattern } },
               x: mine.map(([, low, high]) => `${Number(low.toFixed(3))} to ${Number(high.toFixed(3))}`), y: mine.map((one) => one[3]),
             };
           }),

@@ -7,18 +7,27 @@ const page = {};
   page.byId = (id) => document.getElementById(id);
   page.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  /* The state is in the address behind a #, so that it lives through a reload and can be sent along. */
-  const listeners = new Map();
-  const read = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-  page.get = (key, otherwise) => read().get(key) ?? otherwise;
+  /* The state is in the address behind a #, so that it lives through a reload and can be sent along. Browsers
+     refuse an address that changes hundreds of times, as while a picture is dragged: of many only the last is written. */
+  const [MOST, WITHIN_MS] = [10, 4000];
+  const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  const times = Array(MOST).fill(-Infinity);
+  let waiting = null;
+  const write = () => {
+    clearTimeout(waiting);
+    waiting = null;
+    times.shift();
+    times.push(performance.now());
+    history.replaceState(null, "", `${state}` ? `#${state}` : location.pathname + location.search);
+  };
+  page.get = (key, otherwise) => state.get(key) ?? otherwise;
   page.set = (key, value) => {
-    const state = read();
     if (value === null || value === undefined || value === "") state.delete(key);
     else state.set(key, value);
-    history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
-    for (const one of listeners.get(key) ?? []) one(value);
+    const waitMs = times[0] + WITHIN_MS - performance.now();
+    if (waitMs <= 0) write();
+    else waiting ??= setTimeout(write, waitMs);
   };
-  page.onSet = (key, listener) => listeners.set(key, [...(listeners.get(key) ?? []), listener]);
 
   /* A form element that stands for a key of the state. */
   page.bind = (element, key, listener) => {
@@ -67,9 +76,12 @@ const page = {};
   page.onTheme = (listener) => changed.push(listener);
   page.colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   page.isDark = () => getComputedStyle(root).colorScheme === "dark";
+  page.themed = () => {
+    for (const one of changed) one();
+  };
   const theme = () => {
     root.dataset.theme = chosen();
-    for (const one of changed) one();
+    page.themed();
   };
   const chosen = page.bindRadios("theme", "theme", theme);
   root.dataset.theme = chosen();
@@ -84,8 +96,23 @@ const page = {};
     for (const kind of ["pointerdown", "pointermove", "keydown", "wheel"]) {
       addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
     }
+    /* What somebody has unfolded stays so; steps in a heading may have gone on, names have not. */
+    const keyOf = (one) => {
+      const text = [one.closest("section").id, ...[one.parentElement.closest("details"), one].map(
+        (each) => each && (each.querySelector("summary bdi") ?? each.querySelector("summary")).textContent)].join();
+      let hash = 0;
+      for (const character of text) hash = (hash * 31 + character.codePointAt(0)) % 2 ** 32;
+      return hash.toString(36);
+    };
+    const folds = [...document.querySelectorAll("details")].map((one) => ({ one, usual: one.open, key: keyOf(one) }));
+    const changedFolds = new Set(page.get("open", "").split("."));
+    for (const { one, usual, key } of folds) if (changedFolds.has(key)) one.open = !usual;
     setInterval(() => {
-      if (tick.checked && !document.hidden && Date.now() - touched > 3000) location.reload();
+      if (tick.checked && !document.hidden && Date.now() - touched > 3000) {
+        page.set("open", folds.filter(({ one, usual }) => one.open !== usual).map(({ key }) => key).join("."));
+        write();
+        location.reload();
+      }
     }, every * 1000);
   }
 })();

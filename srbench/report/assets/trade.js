@@ -4,8 +4,8 @@
   if (!parent) return;
   const bars = (points, at, ends) => ({
     type: "data", symmetric: false, thickness: 1, width: 3,
-    array: points.map((one) => one[ends][1] - one.at[at]),
-    arrayminus: points.map((one) => one.at[at] - one[ends][0]),
+    array: points.map((one) => (one[ends][1] ?? one.at[at]) - one.at[at]), // null: without end
+    arrayminus: points.map((one) => one.at[at] - (one[ends][0] ?? one.at[at])),
   });
 
   /* Where each name goes: beside its point, on no other name and no point; nowhere where there is no room. */
@@ -13,7 +13,7 @@
   const places = (panel, names, width, height) => {
     const ends = [0, 1].map((at) => {
       const key = at ? "y" : "x";
-      return [Math.min(...panel.points.map((one) => one[key][0])), Math.max(...panel.points.map((one) => one[key][1]))];
+      return [Math.min(...panel.points.map((one) => one[key][0] ?? one.at[at])), Math.max(...panel.points.map((one) => one[key][1] ?? one.at[at]))];
     });
     const pixel = (one) => {
       const [x, y] = [0, 1].map((at) => (one.at[at] - ends[at][0]) / (ends[at][1] - ends[at][0] || 1) * 0.9 + 0.05);
@@ -41,15 +41,16 @@
     return found;
   };
 
-  for (const panel of page.data("trade")) {
+  const panels = page.data("trade");
+  page.key(page.byId("trade-key"), [...new Set(panels.flatMap((panel) => panel.points.map((one) => one.run)))]);
+  for (const panel of panels) {
     const said = `${panel.upwards} against ${panel.across} of ${panel.points.length} runs; the table below has the values`;
     const figure = page.chart(parent, panel.title, said, () => {
-      const isDrawn = (one) => one.baseline || page.isOn(one.run);
-      const names = panel.points.map((one) => (isDrawn(one) ? page.nameOf(one.run) : ""));
+      const names = panel.points.map((one) => (page.isOn(one.run) ? page.nameOf(one.run) : ""));
       const plot = figure.querySelector(".plot");
       const where = places(panel, names, plot.clientWidth - 70, plot.clientHeight - 55);
       const traces = panel.points.flatMap((one, at) => {
-        if (!isDrawn(one)) return [];
+        if (!page.isOn(one.run)) return [];
         const look = page.look(one.run);
         const name = page.plain(names[at]);
         return [{

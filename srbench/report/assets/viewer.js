@@ -7,7 +7,7 @@
   views.forEach((view, at) => select.append(new Option(view.title, at)));
   let view = views[0];
   let place = { x: 0, y: 0, zoom: 1 }; // the middle in pixels of HR; zoom 1 shows all of it
-  let shown = []; // { canvas, layers }
+  let shown = []; // { canvas, caption, layers }
   let isOther = false;
 
   const overlay = page.byId("overlay");
@@ -42,8 +42,30 @@
         context.fillStyle = page.colour("accent");
         context.fillRect(border - 1, 0, 2, height);
       }
-      canvas.style.touchAction = place.zoom === 1 ? "pan-y" : "none";
+      if (mode() !== "panes") showFront();
+      frame(context, canvas, scale);
       canvas.dataset.place = `${place.x.toFixed(1)},${place.y.toFixed(1)},${place.zoom.toFixed(2)}`;
+    }
+  };
+  /* Where the crops lie: the one that is looked at, or all of them. */
+  const frame = (context, { width, height }, scale) => {
+    const at = cropAt();
+    const framed = at === null ? view.crops : [view.crops[at]];
+    for (const [colour, thick] of [["#ffffff", 3], [page.colour("accent"), 1]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = thick * devicePixelRatio;
+      for (const { box: [top, left, tall, wide] } of framed) {
+        context.strokeRect(width / 2 + (left - place.x) * scale, height / 2 + (top - place.y) * scale, wide * scale, tall * scale);
+      }
+    }
+  };
+  /* Of two that blink, which is in sight; a wipe shows both. */
+  const showFront = () => {
+    for (const { canvas, caption, layers } of shown) {
+      const names = layers.map((one) => one.label);
+      const isBlink = mode() === "blink";
+      if (isBlink) caption.front(isOther ? 1 : 0);
+      canvas.setAttribute("aria-label", `${isBlink ? names[isOther ? 1 : 0] : names.join(" and ")} of ${view.title}`);
     }
   };
   let asked = false;
@@ -60,14 +82,33 @@
     place.x = Math.min(Math.max(place.x, reach(view.width)), view.width - reach(view.width));
     place.y = Math.min(Math.max(place.y, reach(view.height)), view.height - reach(view.height));
   };
-  const moved = () => {
+  /* To a place: a crop's by its number, or one of the user's own, whose scores are of what is in sight. */
+  let telling = null;
+  const moved = (crop = null) => {
     clamp();
-    page.set("place", place.zoom === 1 ? null : [place.x, place.y, place.zoom].map((one) => one.toFixed(2)).join(","));
+    page.set("crop", crop);
+    page.set("place", crop === null ? [place.x, place.y, place.zoom].map((one) => one.toFixed(2)).join(",") : null);
+    said();
     repaint();
+    clearTimeout(telling);
+    telling = setTimeout(tell, 150);
   };
-  const goTo = (x, y, zoom) => {
+  const goTo = (x, y, zoom, crop) => {
     place = { x, y, zoom };
-    moved();
+    moved(crop);
+  };
+  const sight = () => {
+    const { canvas } = shown[0];
+    const ends = (middle, side, pixels) => {
+      const half = pixels / (fit(canvas) * place.zoom) / 2;
+      return [Math.max(0, Math.round(middle - half)), Math.min(side, Math.round(middle + half))];
+    };
+    const [left, right] = ends(place.x, view.width, canvas.width);
+    const [top, bottom] = ends(place.y, view.height, canvas.height);
+    return { left, top, width: right - left, height: bottom - top };
+  };
+  const tell = () => {
+    for (const { caption } of shown) caption.tell(view, plane(), cropAt(), sight());
   };
   const zoomAt = (factor, canvas, offsetX, offsetY) => {
     const before = place.zoom;
@@ -100,14 +141,11 @@
       if (!from) return;
       const before = fingers.size === 2 ? distance() : 0;
       fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      if (fingers.size === 2) {
-        zoomAt(distance() / before);
-        return;
-      }
-      const unit = fit(canvas) * (canvas.clientWidth / canvas.width) * place.zoom;
+      const unit = fit(canvas) * (canvas.clientWidth / canvas.width) * place.zoom * fingers.size;
       place.x -= (event.clientX - from.x) / unit;
       place.y -= (event.clientY - from.y) / unit;
-      moved();
+      if (fingers.size === 2) zoomAt(distance() / before);
+      else moved();
     });
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, (event) => fingers.delete(event.pointerId));
     canvas.addEventListener("keydown", (event) => {
@@ -126,28 +164,9 @@
     });
   };
 
-  /* Scores beneath a pane: of the crop that is looked at, else of each. */
-  const scores = (layer) => {
-    if (layer.label === "HR" && layer.run === null) return "the original";
-    if (layer.scale) return `1/${layer.scale} of HR's size, enlarged by nearest neighbours`;
-    const at = cropAt();
-    const said = layer.crops ?? [];
-    return at === null ? said.map((one, number) => `crop ${number + 1}: ${one}`).join("; ") : said[at] ?? "";
-  };
   const cropAt = () => {
     const at = Number(page.get("crop", "-1"));
     return view.crops[at] ? at : null;
-  };
-
-  const caption = (layer) => {
-    const name = document.createElement("bdi");
-    name.textContent = layer.label;
-    const strong = document.createElement("strong");
-    strong.append(name);
-    const said = document.createElement("small");
-    const lacks = !["colour", ...layer.planes].includes(plane()) ? ` It has no plane ${plane()}.` : "";
-    said.textContent = ` ${scores(layer)}${lacks}`;
-    return [strong, said];
   };
 
   const pane = (layers) => {
@@ -156,15 +175,11 @@
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${layers.map((one) => one.label).join(" and ")} of ${view.title}`);
-    const words = document.createElement("figcaption");
-    layers.forEach((layer, at) => {
-      if (at) words.append(document.createElement("br"));
-      words.append(...caption(layer));
-    });
-    figure.append(canvas, words);
+    const caption = page.caption(layers, mode() === "wipe" ? ["left: ", "right: "] : []);
+    figure.append(canvas, caption.element);
     panes.append(figure);
     listen(canvas);
-    return { canvas, layers };
+    return { canvas, caption, layers };
   };
 
   const measure = () => {
@@ -186,10 +201,12 @@
     page.byId("blink").hidden = page.byId("blinking-label").hidden = mode() !== "blink";
     page.byId("scale-of-colours").hidden = overlay.value !== "detail";
     panes.classList.toggle("pair", isPair);
+    panes.classList.toggle("blink", mode() === "blink");
     panes.replaceChildren();
     const layers = isPair ? [[view.layers[first.value], view.layers[second.value]]] : view.layers.map((one) => [one]);
     shown = layers.map(pane);
     measure();
+    tell();
     for (const one of shown) {
       Promise.all(one.layers.map((layer) => page.painted(view, layer, plane(), overlay.value))).then((pictures) => {
         one.pictures = pictures;
@@ -201,18 +218,18 @@
 
   const crops = page.byId("crops");
   const look = (at) => {
-    page.set("crop", at);
     const crop = view.crops[at];
     if (crop) {
       const [top, left, height, width] = crop.box;
-      goTo(left + width / 2, top + height / 2, Math.min(view.width / width, view.height / height));
-    }
-    said();
-    show();
+      goTo(left + width / 2, top + height / 2, Math.min(view.width / width, view.height / height), at);
+    } else goTo(view.width / 2, view.height / 2, 1);
   };
   const said = () => {
     const at = cropAt();
-    page.byId("why").textContent = at === null ? "" : `Crop ${at + 1}: ${view.crops[at].why}.`;
+    const why = at === null
+      ? `Scores are of what is in sight${view.crops.length ? "; frames are the crops" : ""}.`
+      : `Crop ${at + 1}: ${view.crops[at].why}. Scores are of what is in the frame.`;
+    if (page.byId("why").textContent !== why) page.byId("why").textContent = why;
     [...crops.children].forEach((one, number) => one.setAttribute("aria-pressed", String(number === at)));
   };
 
@@ -243,6 +260,7 @@
   page.bind(select, "view", () => {
     begin();
     look(0);
+    show();
   });
   begin();
   for (const [list, key] of [[first, "first"], [second, "second"]]) {
@@ -251,10 +269,7 @@
   page.byId("closer").addEventListener("click", () => zoomAt(1.25));
   page.byId("farther").addEventListener("click", () => zoomAt(0.8));
   page.byId("whole").addEventListener("click", () => {
-    page.set("crop", null);
-    said();
     goTo(view.width / 2, view.height / 2, 1);
-    show();
   });
   page.byId("blink").addEventListener("click", other);
   setInterval(() => { if (blinking.checked && mode() === "blink") other(); }, 800);
@@ -262,17 +277,11 @@
   const kept = page.get("place");
   const known = kept ? kept.split(",").map(Number) : [];
   const start = () => {
-    if (known.length === 3 && known.every(Number.isFinite)) {
-      said();
-      goTo(...known);
-      show();
-    } else if (view.crops.length) look(cropAt() ?? 0);
-    else {
-      goTo(view.width / 2, view.height / 2, 1);
-      show();
-    }
+    if (known.length === 3 && known.every(Number.isFinite)) goTo(...known);
+    else look(cropAt() ?? 0);
+    show();
   };
-  new ResizeObserver(measure).observe(panes);
+  new ResizeObserver(() => { measure(); if (shown.length) tell(); }).observe(panes);
   page.onTheme(repaint);
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
