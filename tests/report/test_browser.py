@@ -477,7 +477,20 @@ def test_a_dark_page_prints_dark_on_white_and_as_wide_as_paper(file):
         one.page.wait_for_timeout(300)
         assert one.page.evaluate(title) == screen
         assert not one.page.locator("#curves-key li").first.is_visible()
+        assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # as wide as before
         assert one.complaints == []
+
+
+def test_pictures_that_nobody_came_near_are_there_for_paper(file):
+    with opened(file) as one:
+        one.page.locator("#panes canvas[data-ready]").first.wait_for()
+        assert one.page.evaluate("scrollY") == 0
+        assert one.page.evaluate(
+            """[...document.querySelectorAll('#panes canvas')].every((canvas) => {
+              const { width, height } = canvas;
+              return canvas.getContext('2d').getImageData(width / 2, height / 2, 1, 1).data[3] === 255;
+            })"""
+        )
 
 
 def test_tables_and_words_read_without_scripts(file):

@@ -45,7 +45,7 @@
       font: { color: page.colour("ink"), family: "system-ui, sans-serif", size: 12 },
       margin: { l: 56, r: 12, t: 8, b: 44 }, showlegend: false, hovermode: "closest",
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", // fingers scroll the page
-      uirevision: "kept", hoverlabel: { namelength: -1 }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
+      autosize: true, uirevision: "kept", hoverlabel: { namelength: -1 }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
     };
   };
 

@@ -286,7 +286,8 @@
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
-    start(); // pictures are decoded when somebody comes near them
+    start();
   }, { rootMargin: "400px" });
-  seen.observe(panes);
+  seen.observe(panes); // decoded when somebody comes near, or after all else: paper shows them too
+  addEventListener("load", () => setTimeout(() => { if (!shown.length) { seen.disconnect(); start(); } }, 1000));
 })();
