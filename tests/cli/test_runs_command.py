@@ -165,11 +165,14 @@ def test_watch_says_each_change_once_and_ends_by_ctrl_c_with_0(tmp_path):
     paths = store(tmp_path, lapsrn(), status="interrupted", step=250)
     line = [sys.executable, "-m", "srbench", "runs", "--watch", "--results", str(tmp_path)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == f"{paths.id} interrupted, 250/1,000 25%, –\n"
-        store(tmp_path, lapsrn(), status="failed", step=251, reason="The loss is NaN.")
-        assert process.stdout.readline() == f"{paths.id} failed, 251/1,000 25%, –: The loss is NaN.\n"
-        process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=60)
+        try:
+            assert process.stdout.readline() == f"{paths.id} interrupted, 250/1,000 25%, –\n"
+            store(tmp_path, lapsrn(), status="failed", step=251, reason="The loss is NaN.")
+            assert process.stdout.readline() == f"{paths.id} failed, 251/1,000 25%, –: The loss is NaN.\n"
+            process.send_signal(signal.SIGINT)
+            rest, said = process.communicate(timeout=60)
+        finally:
+            process.kill()  # where SIGINT is ignored, as below a shell's &, it would watch for ever
     assert (process.returncode, rest, said) == (0, "", "")
 
 
