@@ -126,8 +126,14 @@ def chart_of(
             f"No run has both {ACROSS} and {' or '.join(there)} on one test and scale. "
             f"{_remedy([ACROSS, *there])}"
         )
+    compared = [panels for panels in rows if any(map(_holds_a_run, panels))]
     shared = " · ".join(f"{name} {value}" for name, value in table.constants.items())
-    return Chart(rows, shared, list(dict.fromkeys(notes)))
+    return Chart(compared or rows, shared, list(dict.fromkeys(notes)))
+
+
+def _holds_a_run(panel: Panel | None) -> bool:
+    """Whether there is more than bicubic, which alone says nothing, as at a scale that no run has."""
+    return panel is not None and not all(one.is_baseline for one in panel.points)
 
 
 def _panel(

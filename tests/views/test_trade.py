@@ -64,6 +64,16 @@ def test_only_equal_protocols_share_a_panel(root):
     assert len({row[0].title for row in chart.rows}) == 4
 
 
+def test_a_scale_that_bicubic_alone_has_gets_no_row_beside_others(tmp_path):
+    for spec, scales in ((bicubic(), (2, 4)), (lapsrn(), (4,))):
+        store(tmp_path, spec, scored(spec, level=28, metrics=METRICS, values=steady(0.5), scales=scales))
+    found = runs_in(tmp_path)
+    (row,) = chart_of(found).rows
+    assert row[0].title.startswith("sample ×4")
+    baseline = [run for run in found if run.id == bicubic().id]
+    assert len(chart_of(baseline).rows) == 2
+
+
 def test_a_metric_that_no_run_has_gets_no_panel_and_a_note(tmp_path):
     for spec in (bicubic(), lapsrn()):
         store(tmp_path, spec, scored(spec, level=28, metrics=METRICS[:2]))
