@@ -1,5 +1,6 @@
 """How much memory tensors take: counted while a function runs, and whether there is that much."""
 
+import re
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -25,12 +26,18 @@ _SAID = (
 )
 """What errors say that have no type of their own."""
 
+_NO_ROOM_FOR_A_KERNEL = re.compile(r"could not create a primitive\b(?! descriptor)")
+"""oneDNN's kernels take memory for their code; what it cannot do at all fails at the descriptor before."""
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory, of the machine or of a GPU, could not be had."""
     if isinstance(error, MemoryError | MemoryShortError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError | OSError | TypeError) and any(text in str(error) for text in _SAID)
+    if not isinstance(error, RuntimeError | OSError | TypeError):
+        return False
+    said = str(error)
+    return any(text in said for text in _SAID) or _NO_ROOM_FOR_A_KERNEL.search(said) is not None
 
 
 def peak_bytes(function: Callable[[], object]) -> int:
